@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * interfaces.h - the tables of functions through which the engine and its objects meet: the
+ * seed's Mappable, MappingSpace, MappingIdentity and File, as C.
+ *
+ * Objects embed the struct (struct mappable ...) as a member and point it at a const table. Call
+ * them only through the inline wrappers here: Clang does not check calls through function
+ * pointers, so the wrappers carry the lock contracts.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/access.h"
+#include "engine/block_seq.h"
+#include "engine/error.h"
+#include "engine/lock_order.h"
+#include "engine/range.h"
+
+struct file;
+struct mappable;
+struct mapping_identity;
+struct mapping_space;
+struct translation;
+
+/* ---- file: a host file whose pages are reference-counted ---- */
+
+struct file_ops {
+	/* +1 / -1 on every page of fr: aligned, not empty, each page has at least one reference. */
+	void (*inc_ref)(struct file *f, struct file_range fr);
+	void (*dec_ref)(struct file *f, struct file_range fr);
+	/*
+	 * Memory of this process that shows fr (need not be aligned; not empty; referenced) for
+	 * access `at`; valid while the pages stay referenced. -EACCES if at has EXEC;
+	 * -EOPNOTSUPP: use buffer_read_at/buffer_write_at. Takes no lock.
+	 */
+	int (*map_internal)(struct file *f, struct file_range fr, mm_access at,
+			    struct block_seq *out);
+	/* The descriptor to map pages from, never to be read, written or closed by the caller. */
+	int (*data_fd)(struct file *f);
+	/* Fallback for files that cannot be mapped; NULL when map_internal always works.
+	 * 0 or -errno; *done = bytes moved, less than length only with an error. */
+	int (*buffer_read_at)(struct file *f, uint64_t offset, void *to, size_t length, size_t *done);
+	int (*buffer_write_at)(struct file *f, uint64_t offset, const void *from, size_t length,
+			       size_t *done);
+};
+
+struct file {
+	const struct file_ops *ops;
+};
+
+static inline void file_inc_ref(struct file *f, struct file_range fr) MAY_LOCK_ARENA
+{
+	f->ops->inc_ref(f, fr);
+}
+
+static inline void file_dec_ref(struct file *f, struct file_range fr) MAY_LOCK_ARENA
+{
+	f->ops->dec_ref(f, fr);
+}
+
+static inline MM_MUST_CHECK int file_map_internal(struct file *f, struct file_range fr,
+						  mm_access at, struct block_seq *out)
+{
+	return f->ops->map_internal(f, fr, at, out);
+}
+
+static inline int file_data_fd(struct file *f)
+{
+	return f->ops->data_fd(f);
+}
+
+/* ---- mapping space: who maps a mappable ---- */
+
+struct invalidate_opts {
+	bool invalidate_private; /* private copies of the range are to be lost as well */
+};
+
+struct mapping_space_ops {
+	void (*invalidate)(struct mapping_space *ms, struct addr_range ar,
+			   struct invalidate_opts opts);
+};
+
+struct mapping_space {
+	const struct mapping_space_ops *ops;
+	uint64_t id; /* unique, ascending by age; the order in which spaces are invalidated */
+};
+
+/*
+ * No translation that was returned for offsets mapped in ar is in use after this returns. ar is
+ * aligned and not empty; parts that are not mapped are fine. Never fails, never allocates.
+ */
+static inline void mapping_space_invalidate(struct mapping_space *ms, struct addr_range ar,
+					    struct invalidate_opts opts) MAY_LOCK_ENTRY
+{
+	ms->ops->invalidate(ms, ar, opts);
+}
+
+/* ---- mappable: offsets -> (file, offset), mutable over time ---- */
+
+struct mappable_ops {
+	/* ms maps [offset, offset + length(ar)) at ar from now on. writable: shared and could
+	 * ever be written; constant for the mapping's life. May refuse (-errno): nothing done. */
+	int (*add_mapping)(struct mappable *m, struct mapping_space *ms, struct addr_range ar,
+			   uint64_t offset, bool writable);
+	/* The mapping, or a part of it, is gone. Must exist; writable as it was added. */
+	void (*remove_mapping)(struct mappable *m, struct mapping_space *ms, struct addr_range ar,
+			       uint64_t offset, bool writable);
+	/* The mapping at src is also made at dst (mremap); lengths may differ, src may be empty. */
+	int (*copy_mapping)(struct mappable *m, struct mapping_space *ms, struct addr_range src,
+			    struct addr_range dst, uint64_t offset, bool writable);
+	/*
+	 * Translations for at least `required` and at most `optional`, in order, at most `max` of
+	 * them (max >= 1), into ts; *count says how many. With an error the prefix in ts is valid.
+	 * Takes no reference: the caller, who holds the entry lock that invalidate needs, does.
+	 */
+	int (*translate)(struct mappable *m, struct mappable_range required,
+			 struct mappable_range optional, mm_access at, struct translation *ts,
+			 size_t max, size_t *count);
+	int (*invalidate_unsavable)(struct mappable *m);
+};
+
+struct mappable {
+	const struct mappable_ops *ops;
+};
+
+static inline MM_MUST_CHECK int mappable_add_mapping(struct mappable *m, struct mapping_space *ms,
+						     struct addr_range ar, uint64_t offset,
+						     bool writable) MAY_LOCK_RMAP
+{
+	return m->ops->add_mapping(m, ms, ar, offset, writable);
+}
+
+static inline void mappable_remove_mapping(struct mappable *m, struct mapping_space *ms,
+					   struct addr_range ar, uint64_t offset, bool writable)
+	MAY_LOCK_RMAP
+{
+	m->ops->remove_mapping(m, ms, ar, offset, writable);
+}
+
+static inline MM_MUST_CHECK int mappable_copy_mapping(struct mappable *m, struct mapping_space *ms,
+						      struct addr_range src, struct addr_range dst,
+						      uint64_t offset, bool writable) MAY_LOCK_RMAP
+{
+	return m->ops->copy_mapping(m, ms, src, dst, offset, writable);
+}
+
+/* Invariant: never concurrent with any other method of m. */
+static inline MM_MUST_CHECK int mappable_invalidate_unsavable(struct mappable *m) MAY_LOCK_ANY
+{
+	return m->ops->invalidate_unsavable(m);
+}
+
+static inline MM_MUST_CHECK int mappable_translate(struct mappable *m,
+						   struct mappable_range required,
+						   struct mappable_range optional, mm_access at,
+						   struct translation *ts, size_t max,
+						   size_t *count) MAY_LOCK_DATA
+{
+	return m->ops->translate(m, required, optional, at, ts, max, count);
+}
+
+/* ---- mapping identity: lifetime and names of a mappable ---- */
+
+struct mapping_identity_ops {
+	void (*inc_ref)(struct mapping_identity *id); /* any context, never blocks */
+	void (*dec_ref)(struct mapping_identity *id); /* may destroy: no lock held */
+	/* Writes the name for maps listings, NUL-terminated, at most size bytes. */
+	void (*mapped_name)(struct mapping_identity *id, char *name, size_t size);
+	uint64_t (*device_id)(struct mapping_identity *id);
+	uint64_t (*inode_id)(struct mapping_identity *id);
+	int (*msync)(struct mapping_identity *id, struct mappable_range mr);
+};
+
+struct mapping_identity {
+	const struct mapping_identity_ops *ops;
+};
+
+static inline void mapping_identity_inc_ref(struct mapping_identity *id)
+{
+	id->ops->inc_ref(id);
+}
+
+static inline void mapping_identity_dec_ref(struct mapping_identity *id) MAY_LOCK_ANY
+{
+	id->ops->dec_ref(id);
+}
+
+static inline void mapping_identity_mapped_name(struct mapping_identity *id, char *name,
+						size_t size)
+{
+	id->ops->mapped_name(id, name, size);
+}
+
+static inline uint64_t mapping_identity_device_id(struct mapping_identity *id)
+{
+	return id->ops->device_id(id);
+}
+
+static inline uint64_t mapping_identity_inode_id(struct mapping_identity *id)
+{
+	return id->ops->inode_id(id);
+}
+
+/* Writes mr back, as fsync(data) would; the engine calls it with no lock held. */
+static inline MM_MUST_CHECK int mapping_identity_msync(struct mapping_identity *id,
+						       struct mappable_range mr) MAY_LOCK_ANY
+{
+	return id->ops->msync(id, mr);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * memory_file.h - the family of memory files: reference-counted pages of memfds.
+ *
+ * Page size belongs to a memfd, so there is one shmem memfd (classes 4k and thp) and one hugetlb
+ * memfd (2m), made on first use. Together they are numbered as one sequence of 4 KiB pages: a
+ * page number names a page of one of them. Page 0 is never handed out (0 = no page).
+ *
+ * Everything about page n is found by arithmetic, without a lock and without a table walk:
+ *   counts[n]          its reference count and its dirty bit
+ *   blocks[n / 512]    its 2 MiB block
+ *   window + n * 4096  its memory in this process (shared, readable and writable)
+ *   chunks[n / 2^18]   file, file offset, node and class of its 1 GiB chunk
+ * The arrays are reserved once, unbacked, for the whole span; what is not used costs nothing.
+ *
+ * Pages come in two ways:
+ *   alloc     one page from a 2 MiB block that the calling CPU owns (mappables' pages, copies)
+ *   reserve   a run of page numbers whose pages are claimed one by one (or 2 MiB at a time), in
+ *             any order, at the place that an address decides (private anonymous memory)
+ * Both give a page with one reference whose bytes are zero.
+ *
+ * Locks: arena (per node) over chunks and free blocks; block (per 2 MiB block) over its mode and
+ * its bitmap. inc/dec/claim of pages in page mode are single atomic operations.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "engine/interfaces.h"
+
+enum page_class { PAGE_4K = 0, PAGE_THP, PAGE_2M, PAGE_CLASS_COUNT };
+
+#define MEMORY_PAGE_COUNT_MASK UINT32_C(0x3fffffff)
+#define MEMORY_PAGE_DIRTY UINT32_C(0x80000000) /* may hold bytes other than zero */
+#define MEMORY_CHUNK_PAGES (UINT32_C(1) << 18) /* 1 GiB */
+#define MEMORY_NODE_ANY (-1)
+#define MEMORY_MAX_NODES 64
+
+/* Block mode word: WHOLE | count while the 512 pages are counted as one, else 0. Rule 11. */
+#define BLOCK_WHOLE UINT32_C(0x80000000)
+#define BLOCK_CONVERTING UINT32_C(0x40000000) /* somebody is writing the 512 counts */
+
+struct memory_file;
+struct node; /* a spare node of an address map, deposited for a folded translation */
+
+struct memory_block {
+	_Atomic uint32_t whole; /* BLOCK_WHOLE | count, or 0: pages count for themselves */
+	_Atomic uint32_t state; /* private to memory_file: free, reserved, orphan, cpu-owned */
+	_Atomic uint32_t lock; /* block lock (park.h word); guards what follows */
+	int32_t owner; /* cpu that allocates from it, or -1 */
+	struct node *deposits GUARDED_BY(block_class); /* list through the node */
+	uint64_t free_local[8]; /* free pages, touched by the owner (under the cpu's lock) */
+	_Atomic uint64_t free_remote[8]; /* freed by other CPUs, taken over in batches */
+	struct memory_block *next; /* list of the owner or of the arena */
+	_Atomic(struct memory_block *) remote_next; /* the owner's queue of blocks with remote frees */
+	_Atomic uint32_t remote_queued;
+} __attribute__((aligned(64)));
+
+struct memory_file_opts {
+	uint64_t span_bytes; /* page numbers to reserve: multiple of 1 GiB, 0 = default (1 TiB) */
+	uint64_t max_bytes; /* host memory in use or retained at most; 0 = no limit */
+	uint64_t retain_bytes; /* freed memory kept for reuse; 0 = default (256 MiB) */
+	bool allow_fallback; /* a missing huge page may become 4 KiB pages (flagged) */
+};
+
+struct memory_file_stat {
+	uint64_t live_pages; /* pages with a reference (exact at quiescent points) */
+	uint64_t metadata_bytes; /* counts, blocks, tables that are backed */
+	uint64_t host_bytes[PAGE_CLASS_COUNT]; /* st_blocks of the memfds (thp within 4k) */
+	uint64_t zeroed_pages; /* cleared by hand before reuse */
+	uint64_t punched_bytes; /* given back to the host */
+	uint64_t fallbacks; /* huge pages that became small ones */
+	uint64_t demotions; /* huge pages split by copying (counted by the caller) */
+};
+
+/* One writer per field as noted; the fast paths below read the bases. */
+struct memory_file {
+	_Atomic uint32_t *counts; /* immutable base */
+	struct memory_block *blocks; /* immutable base */
+	unsigned char *window; /* immutable base */
+	uint32_t page_limit; /* immutable: page numbers are below this */
+	struct memory_file_private *private; /* the rest: memory_file.c */
+};
+
+/* 0, -ENOMEM, -errno of memfd_create. opts NULL: defaults. */
+MM_MUST_CHECK int memory_file_create(const struct memory_file_opts *opts,
+				     struct memory_file **out);
+/* All references must be gone (leaks are reported through mm_fail with their number). */
+void memory_file_destroy(struct memory_file *mf);
+
+/* ---- allocate one page ---- */
+/* node: preferred node or MEMORY_NODE_ANY (the caller's). *page gets one reference, reads zero.
+ * 0 or -ENOMEM. */
+MM_MUST_CHECK int memory_file_alloc(struct memory_file *mf, int node, uint32_t *page)
+	MAY_LOCK_ARENA;
+/* A whole 2 MiB block of class thp or 2m, in whole mode with count 1, populated and zero.
+ * -ENOMEM when the host has no huge page (2m) or no memory. */
+MM_MUST_CHECK int memory_file_alloc_huge(struct memory_file *mf, int node, enum page_class cls,
+					 uint32_t *first_page) MAY_LOCK_ARENA;
+
+/* ---- reservations ---- */
+/*
+ * Reserves `pages` consecutive page numbers (1 .. 2^18) of one chunk of that class on `node`.
+ * With pages >= 512 the run is cut from whole blocks and first ≡ congruent (mod 512). Nothing
+ * is backed or counted yet. 0 or -ENOMEM.
+ */
+MM_MUST_CHECK int memory_file_reserve(struct memory_file *mf, int node, enum page_class cls,
+				      uint32_t pages, uint32_t congruent, uint32_t *first)
+	MAY_LOCK_ARENA;
+/* Gives the run back. Pages that still have references keep their block until the last one. */
+void memory_file_unreserve(struct memory_file *mf, uint32_t first, uint32_t pages) MAY_LOCK_ARENA;
+/* Slow part of claim: clears a dirty page, then count = 1. */
+void memory_file_claim_dirty(struct memory_file *mf, uint32_t page);
+/*
+ * Claims an unreferenced page of the caller's reservation; the caller makes sure (by the entry
+ * lock of the one address that decides the page) that nobody else claims it.
+ * 0; -EBUSY if it still has references (someone else holds the old content: take another page).
+ */
+static inline MM_MUST_CHECK int memory_file_claim(struct memory_file *mf, uint32_t page)
+{
+	uint32_t old = atomic_load_explicit(&mf->counts[page], memory_order_acquire);
+
+	if (__builtin_expect(old != 0, 0)) {
+		if (old & MEMORY_PAGE_COUNT_MASK)
+			return -16; /* -EBUSY */
+		memory_file_claim_dirty(mf, page);
+		return 0;
+	}
+	atomic_store_explicit(&mf->counts[page], 1, memory_order_relaxed);
+	return 0;
+}
+/* Claims a whole aligned block of a reservation of class thp or 2m: whole mode, count 1,
+ * populated through our own mapping, zero. -ENOMEM: no huge page; -EBUSY: pages in use. */
+MM_MUST_CHECK int memory_file_claim_huge(struct memory_file *mf, uint32_t first_page)
+	MAY_LOCK_ARENA;
+
+/* ---- references ---- */
+/* Converts a block in whole mode to counting its pages (each gets the whole count). */
+void memory_file_split_block(struct memory_file *mf, struct memory_block *b) MAY_LOCK_BLOCK;
+/* The last reference of a page went away (its count is 0 now). */
+void memory_file_page_free(struct memory_file *mf, uint32_t page) MAY_LOCK_ARENA;
+
+static inline struct memory_block *memory_file_block(struct memory_file *mf, uint32_t page)
+{
+	return &mf->blocks[page / MM_HUGE_PAGES];
+}
+
+/* +1. The page has a reference already. */
+static inline void memory_file_inc(struct memory_file *mf, uint32_t page) MAY_LOCK_BLOCK
+{
+	struct memory_block *b = memory_file_block(mf, page);
+
+	if (__builtin_expect(atomic_load_explicit(&b->whole, memory_order_acquire) != 0, 0))
+		memory_file_split_block(mf, b);
+	atomic_fetch_add_explicit(&mf->counts[page], 1, memory_order_relaxed);
+}
+
+/* -1; the last one frees the page. */
+static inline void memory_file_dec(struct memory_file *mf, uint32_t page) MAY_LOCK_ARENA
+{
+	struct memory_block *b = memory_file_block(mf, page);
+
+	if (__builtin_expect(atomic_load_explicit(&b->whole, memory_order_acquire) != 0, 0))
+		memory_file_split_block(mf, b);
+	uint32_t old = atomic_fetch_sub_explicit(&mf->counts[page], 1, memory_order_acq_rel);
+
+	if (__builtin_expect((old & MEMORY_PAGE_COUNT_MASK) <= 1, 0))
+		memory_file_page_free(mf, page); /* checks for underflow */
+}
+
+/* The same for `pages` pages from first; an aligned 512 in whole mode is one operation. */
+void memory_file_inc_range(struct memory_file *mf, uint32_t first, uint32_t pages) MAY_LOCK_BLOCK;
+void memory_file_dec_range(struct memory_file *mf, uint32_t first, uint32_t pages) MAY_LOCK_ARENA;
+/* +1 unless the page has no reference (then false): for whoever holds only a hint. */
+bool memory_file_inc_not_zero(struct memory_file *mf, uint32_t page) MAY_LOCK_BLOCK;
+/* The references of a page now; exact only if nobody changes them. */
+uint32_t memory_file_count(struct memory_file *mf, uint32_t page);
+
+/* Pages may be written through a mapping from now on: they are dirty when freed. */
+static inline void memory_file_mark_dirty(struct memory_file *mf, uint32_t page)
+{
+	if (!(atomic_load_explicit(&mf->counts[page], memory_order_relaxed) & MEMORY_PAGE_DIRTY))
+		atomic_fetch_or_explicit(&mf->counts[page], MEMORY_PAGE_DIRTY,
+					 memory_order_relaxed);
+}
+void memory_file_mark_dirty_range(struct memory_file *mf, uint32_t first, uint32_t pages);
+
+/* ---- where a page is ---- */
+static inline unsigned char *memory_file_memory(struct memory_file *mf, uint32_t page)
+{
+	return mf->window + ((uint64_t)page << MM_PAGE_SHIFT);
+}
+/* The host file that holds the page and the offset in it. The struct file is one of at most
+ * PAGE_CLASS_COUNT that live as long as the memory_file; its ops count these pages. */
+struct file *memory_file_of(struct memory_file *mf, uint32_t page, uint64_t *offset);
+/* The page number of an offset of one of those files. */
+uint32_t memory_file_page_at(struct memory_file *mf, const struct file *f, uint64_t offset);
+enum page_class memory_file_class(struct memory_file *mf, uint32_t page);
+int memory_file_node(struct memory_file *mf, uint32_t page); /* asked: the chunk's node */
+
+/* ---- got: read back from the kernel ---- */
+/* The NUMA node on which the page really is (move_pages), or -errno (-ENOENT: not backed). */
+int memory_file_node_of(struct memory_file *mf, uint32_t page);
+/* The page size in bytes with which the kernel maps our view of the page: 4096 or 2097152
+ * (smaps KernelPageSize, ShmemPmdMapped), or -errno. Slow: parses /proc/self/smaps. */
+int64_t memory_file_kernel_page_size(struct memory_file *mf, uint32_t page);
+/* Makes `bytes` of class memory resident and retained ahead of use; returns bytes done. */
+uint64_t memory_file_prefault(struct memory_file *mf, int node, enum page_class cls,
+			      uint64_t bytes) MAY_LOCK_ARENA;
+/* Whether huge pages of the class can be had now: 0, or -errno; *why is a sentence with what to
+ * do (static storage). */
+int memory_file_probe(enum page_class cls, const char **why);
+void memory_file_get_stat(struct memory_file *mf, struct memory_file_stat *out) MAY_LOCK_ARENA;
+/* Invariants of counts, blocks and free lists at a quiescent point; mm_fail on a breach. */
+void memory_file_check(struct memory_file *mf) MAY_LOCK_ARENA;
