@@ -2,44 +2,61 @@
 /*
  * range_lock.h - the `mapping` lock of a space: who may change the vmas of a range.
  *
- * Two calls whose ranges do not overlap run in parallel, and on different CPUs touch no common
- * line in the ordinary case (both inside one aligned 1 GiB stripe or few of them); overlapping
- * ones wait for each other in order of arrival at the stripe. Stripes are taken in ascending
- * order. range_lock_all takes every stripe (fork, whole-space changes, close).
+ * Two calls whose ranges do not overlap run in parallel; if they also lie in different stripes
+ * (address / 1 GiB, folded to 64) they touch no common cache line. Overlapping ones wait for
+ * each other in order of arrival at the stripe. Stripes are taken in ascending order.
+ * range_lock_all conflicts with everything (fork, whole-space changes, close).
+ *
+ * A thread holds at most one range of a lock at a time: because waiters queue in order of
+ * arrival, a second one could wait behind somebody who waits for the first. Call with the hull
+ * of all that is to change. Ranges of two spaces are taken in ascending space id.
  */
 #pragma once
 
 #include <stdatomic.h>
+#include <stdint.h>
 
 #include "engine/lock_order.h"
 #include "engine/range.h"
 
 #define RANGE_LOCK_STRIPES 64
-
-struct range_lock_waiter; /* an entry of a stripe's list, lives in struct range_held */
+#define RANGE_LOCK_STRIPE_SHIFT 30
 
 struct range_lock {
 	struct range_lock_stripe {
-		_Atomic uint32_t lock; /* park word; leaf: guards held */
-		struct range_held *held; /* ranges held or waited for in this stripe */
-	} __attribute__((aligned(64))) stripe[RANGE_LOCK_STRIPES];
+		/* Newest range_held of the stripe, with the stripe's own lock and waiter bit in
+		 * the low bits. */
+		_Alignas(64) _Atomic uintptr_t head;
+	} stripe[RANGE_LOCK_STRIPES];
 	uint64_t space_id; /* rank key; immutable */
 };
 
-/* Lives on the stack of the holder from lock to unlock; fields private. */
+/*
+ * Lives in the holder's frame from lock to unlock, and may not move; all fields private. It need
+ * not be initialised. 600 bytes, of which an ordinary range touches the first line or two.
+ */
 struct range_held {
 	struct range_lock *lock;
 	struct addr_range range;
-	uint64_t stripes; /* bit mask of stripes it is listed in */
-	struct range_held *next[RANGE_LOCK_STRIPES > 4 ? 4 : RANGE_LOCK_STRIPES];
-	unsigned first_stripe, stripe_count;
-	bool whole; /* covers more stripes than next[] has: uses the whole-lock path */
+	uint64_t stripes; /* bit mask: where it is, or will be, listed */
+	_Atomic uint32_t blockers; /* older overlapping ranges in the stripe waited for; top bit: parked */
+	_Atomic(struct range_held *) next[RANGE_LOCK_STRIPES]; /* older, by stripe */
 };
 
+/* Nothing is held. space_id: unique, ascending by age of the space. */
 void range_lock_init(struct range_lock *l, uint64_t space_id);
-void range_lock_release(struct range_lock *l); /* nobody holds it */
-void range_lock_lock(struct range_lock *l, struct addr_range range, struct range_held *held)
-	ACQUIRES(mapping_class) MAY_LOCK_MAPPING;
+/* Nobody holds or waits for it; reported through mm_fail() otherwise. */
+void range_lock_release(struct range_lock *l);
+
+/*
+ * range_lock_lock(l, range, held): returns once no older range overlaps. range is not empty.
+ * range_lock_unlock(held): by the same thread. range_lock_all(l, held): the range of everything.
+ */
+#define range_lock_lock(...) range_lock_lock_at(LOCK_SITE, __VA_ARGS__)
+#define range_lock_all(...) range_lock_all_at(LOCK_SITE, __VA_ARGS__)
+
+void range_lock_lock_at(const char *site, struct range_lock *l, struct addr_range range,
+			struct range_held *held) ACQUIRES(mapping_class) MAY_LOCK_MAPPING;
 void range_lock_unlock(struct range_held *held) RELEASES(mapping_class);
-void range_lock_all(struct range_lock *l, struct range_held *held)
+void range_lock_all_at(const char *site, struct range_lock *l, struct range_held *held)
 	ACQUIRES(mapping_class) MAY_LOCK_MAPPING;
