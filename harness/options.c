@@ -1,0 +1,605 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * options.c - the option table, and everything that is made from it.
+ */
+#include "harness/options.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "harness/size.h"
+#include "harness/suggest.h"
+
+#define PREFIX "FAULTLINE_"
+#define REPEAT_MAX 10000
+#define THREADS_MAX 65536
+
+static int fail(char *error, size_t size, const char *sentence)
+{
+	snprintf(error, size, "%s", sentence);
+	return -EINVAL;
+}
+
+static int parse_duration(struct options *options, const char *value, char *error, size_t size)
+{
+	uint64_t ns;
+
+	if (duration_parse(value, &ns))
+		return fail(error, size, "is not a time (a number with ns, us, ms, s, m or h)");
+	if (ns < 1000000)
+		return fail(error, size, "is too short: at least 1ms");
+	if (ns > UINT64_C(24) * 3600 * 1000000000)
+		return fail(error, size, "is too long: at most 24h");
+	options->duration_ns = ns;
+	return 0;
+}
+
+static int parse_memory_max(struct options *options, const char *value, char *error, size_t size)
+{
+	uint64_t bytes = 0;
+
+	if (strcmp(value, "auto") != 0) {
+		if (size_parse(value, &bytes))
+			return fail(error, size, "is not a size (a number with k, m or g)");
+		if (bytes < (UINT64_C(16) << 20))
+			return fail(error, size, "is too small: at least 16m");
+	}
+	options->memory_max = bytes;
+	return 0;
+}
+
+static int parse_repeat(struct options *options, const char *value, char *error, size_t size)
+{
+	if (count_parse(value, &options->repeat) || options->repeat < 1 ||
+	    options->repeat > REPEAT_MAX)
+		return fail(error, size, "is not a number from 1 to 10000");
+	return 0;
+}
+
+static int parse_seed(struct options *options, const char *value, char *error, size_t size)
+{
+	struct timespec now;
+
+	if (strcmp(value, "random") == 0) {
+		clock_gettime(CLOCK_REALTIME, &now);
+		options->seed = ((uint64_t)now.tv_sec * 1000003 ^ (uint64_t)now.tv_nsec) >> 1;
+		return 0;
+	}
+	/* JSON readers keep 63 bits of an integer. */
+	if (count_parse(value, &options->seed) || options->seed > INT64_MAX)
+		return fail(error, size, "is not a number from 0 to 2^63 - 1, nor \"random\"");
+	return 0;
+}
+
+static int parse_threads(struct options *options, const char *value, char *error, size_t size)
+{
+	unsigned counts[64];
+	size_t count;
+
+	(void)options;
+	/* The machine is not known yet: any maximum shows whether the text is well formed. */
+	return options_threads(value, THREADS_MAX, counts, 64, &count, error, size) ? -EINVAL : 0;
+}
+
+static int parse_not_empty(struct options *options, const char *value, char *error, size_t size)
+{
+	(void)options;
+	return *value ? 0 : fail(error, size, "is empty");
+}
+
+static int parse_param(struct options *options, const char *value, char *error, size_t size)
+{
+	char **items;
+	size_t count = options_list(value, &items);
+	int rc = 0;
+
+	(void)options;
+	for (size_t i = 0; i < count && !rc; i++) {
+		const char *equals = strchr(items[i], '=');
+
+		if (*value && (!equals || equals == items[i] || !equals[1]))
+			rc = fail(error, size, "is not of the form key=value");
+	}
+	options_list_free(items, count);
+	return rc;
+}
+
+/* A word of the table, or one of its words that end with ':' followed by more. */
+static int parse_prefixed(const char *const *words, const char *value, char *error, size_t size)
+{
+	char hint[96];
+	size_t count = 0;
+
+	for (; words[count]; count++) {
+		size_t length = strlen(words[count]);
+
+		if (words[count][length - 1] != ':') {
+			if (strcmp(value, words[count]) == 0)
+				return 0;
+		} else if (strncmp(value, words[count], length) == 0) {
+			return value[length] ? 0 : fail(error, size, "lacks what follows the ':'");
+		}
+	}
+	snprintf(error, size, "is unknown%s",
+		 suggest_text(value, words, count, hint, sizeof(hint)));
+	return -EINVAL;
+}
+
+static int parse_place(struct options *options, const char *value, char *error, size_t size)
+{
+	static const char *const words[] = {"compact", "scatter", "cores", "node:", "cpus:", NULL};
+
+	(void)options;
+	return parse_prefixed(words, value, error, size);
+}
+
+static int parse_mem(struct options *options, const char *value, char *error, size_t size)
+{
+	static const char *const words[] = {"local", "bind:", "interleave", "preferred:", NULL};
+
+	(void)options;
+	return parse_prefixed(words, value, error, size);
+}
+
+static int parse_dry_run(struct options *options, const char *value, char *error, size_t size)
+{
+	(void)error, (void)size;
+	options->dry_run = strcmp(value, "yes") == 0;
+	return 0;
+}
+
+static int parse_json(struct options *options, const char *value, char *error, size_t size)
+{
+	(void)error, (void)size;
+	options->json = strcmp(value, "yes") == 0;
+	return 0;
+}
+
+static int parse_strict(struct options *options, const char *value, char *error, size_t size)
+{
+	(void)error, (void)size;
+	options->strict_placement = strcmp(value, "yes") == 0;
+	return 0;
+}
+
+static const char *const as_choices[] = {"none", "mmap", NULL};
+static const char *const clock_choices[] = {"tsc", "monotonic", NULL};
+static const char *const pages_choices[] = {"4k", "thp", "2m", "auto", NULL};
+static const char *const progress_choices[] = {"auto", "tty", "plain", "json", "none", NULL};
+
+const struct option option_table[OPTION_COUNT] = {
+	[OPTION_AS] = {.name = "as", .metavar = "none|mmap", .value = "none",
+		.choices = as_choices, .list = true, .commands = FOR_RUN,
+		.help = "what the host sees: nothing (engine cost alone), or real mappings"},
+	[OPTION_CLOCK] = {.name = "clock", .metavar = "tsc|monotonic", .value = "tsc",
+		.choices = clock_choices, .commands = FOR_RUN,
+		.help = "what time is read from"},
+	[OPTION_DRY_RUN] = {.name = "dry-run", .value = "no", .parse = parse_dry_run,
+		.commands = FOR_RUN, .help = "print the plan, measure nothing"},
+	[OPTION_DURATION] = {.name = "duration", .metavar = "1s", .value = "1s",
+		.parse = parse_duration, .commands = FOR_RUN,
+		.help = "measured time of one repetition (quick suite: what fits 45s)"},
+	[OPTION_JSON] = {.name = "json", .value = "no", .parse = parse_json,
+		.commands = FOR_RUN | FOR_OTHERS, .help = "print JSON on standard output"},
+	[OPTION_LABEL] = {.name = "label", .metavar = "TEXT", .value = "", .commands = FOR_RUN,
+		.help = "kept with the result"},
+	[OPTION_MEM] = {.name = "mem", .metavar = "local|bind:N|interleave|preferred:N",
+		.value = "local", .parse = parse_mem, .commands = FOR_RUN,
+		.help = "NUMA policy of the memory"},
+	[OPTION_MEMORY_MAX] = {.name = "memory-max", .metavar = "4g", .value = "auto",
+		.parse = parse_memory_max, .commands = FOR_RUN,
+		.help = "memory that one benchmark may use (auto: half of what is free, at most 4g)"},
+	[OPTION_OUT] = {.name = "out", .metavar = "DIR", .value = "", .commands = FOR_RUN,
+		.help = "result directory, new or empty (results/<UTC>-<host>-<hash8>)"},
+	[OPTION_PAGES] = {.name = "pages", .metavar = "4k|thp|2m|auto", .value = "4k",
+		.choices = pages_choices, .list = true, .commands = FOR_RUN,
+		.help = "page size of the memory; auto: the largest that can be had"},
+	[OPTION_PARAM] = {.name = "param", .metavar = "k=v", .value = "", .parse = parse_param,
+		.list = true, .repeats = true, .commands = FOR_RUN,
+		.help = "parameter of the workloads (list params); may be repeated"},
+	[OPTION_PLACE] = {.name = "place", .metavar = "compact|scatter|cores|node:N|cpus:LIST",
+		.value = "compact", .parse = parse_place, .commands = FOR_RUN,
+		.help = "which CPUs the threads are pinned to"},
+	[OPTION_PROGRESS] = {.name = "progress", .metavar = "auto|tty|plain|json|none",
+		.value = "auto", .choices = progress_choices, .commands = FOR_RUN,
+		.help = "progress on standard error"},
+	[OPTION_REPEAT] = {.name = "repeat", .metavar = "5", .value = "5", .parse = parse_repeat,
+		.commands = FOR_RUN, .help = "repetitions of each benchmark, interleaved"},
+	[OPTION_SEED] = {.name = "seed", .metavar = "N", .value = "random", .parse = parse_seed,
+		.commands = FOR_RUN, .help = "of the order and of the workloads' randomness"},
+	[OPTION_STRICT_PLACEMENT] = {.name = "strict-placement", .value = "no",
+		.parse = parse_strict, .commands = FOR_RUN,
+		.help = "exit 4 rather than flag what was not placed as asked"},
+	[OPTION_THREADS] = {.name = "threads", .metavar = "1,2,4..max", .value = "1",
+		.parse = parse_threads, .commands = FOR_RUN,
+		.help = "thread counts; A..B doubles from A to B (quick suite: 1,2)"},
+	[OPTION_TOPOLOGY] = {.name = "topology", .metavar = "FILE|SYNTHETIC", .value = "",
+		.parse = parse_not_empty, .commands = FOR_RUN,
+		.help = "plan and draw for another machine: hwloc XML or synthetic string"},
+	[OPTION_TRANSLATOR] = {.name = "translator", .metavar = "T[,T...]", .value = "memmap",
+		.parse = parse_not_empty, .commands = FOR_RUN,
+		.help = "NAME, followed by :key=value options"},
+};
+
+const char *option_variable(const struct option *option, char *buffer, size_t size)
+{
+	snprintf(buffer, size, PREFIX "%s", option->name);
+	for (char *p = buffer + strlen(PREFIX); *p; p++)
+		*p = (char)(*p == '-' ? '_' : *p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p);
+	return buffer;
+}
+
+size_t options_list(const char *text, char ***items)
+{
+	size_t count = 1;
+	char **list;
+
+	for (const char *p = text; *p; p++)
+		count += *p == ',';
+	list = calloc(count, sizeof(*list));
+	if (!list)
+		abort();
+	for (size_t i = 0; i < count; i++) {
+		size_t length = strcspn(text, ",");
+
+		list[i] = strndup(text, length);
+		if (!list[i])
+			abort();
+		text += length + 1;
+	}
+	*items = list;
+	return count;
+}
+
+void options_list_free(char **items, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(items[i]);
+	free(items);
+}
+
+/* value, or each element of a list, is one of the choices. */
+static int check_choices(const struct option *option, const char *value, char *error, size_t size)
+{
+	size_t known = 0, count, i, j = 0;
+	char **items, hint[96];
+
+	while (option->choices[known])
+		known++;
+	count = options_list(value, &items);
+	for (i = 0; i < count; i++) {
+		for (j = 0; j < known && strcmp(items[i], option->choices[j]) != 0; j++)
+			;
+		if (j == known || (count > 1 && !option->list))
+			break;
+	}
+	if (i == count) {
+		options_list_free(items, count);
+		return 0;
+	}
+	if (j < known)
+		snprintf(error, size, "takes only one of %s", option->metavar);
+	else
+		snprintf(error, size, "\"%s\" is unknown, it is one of %s%s", items[i],
+			 option->metavar,
+			 suggest_text(items[i], option->choices, known, hint, sizeof(hint)));
+	options_list_free(items, count);
+	return -EINVAL;
+}
+
+int options_set(struct options *options, enum option_id id, const char *value,
+		enum option_origin origin, char *error, size_t size)
+{
+	const struct option *option = &option_table[id];
+	bool add = option->repeats && origin == options->origin[id] && origin != ORIGIN_DEFAULT;
+	char reason[256] = "", variable[64], *text;
+	int rc;
+
+	if (asprintf(&text, "%s%s%s", add ? options->text[id] : "", add ? "," : "", value) < 0)
+		abort();
+	rc = option->choices ? check_choices(option, text, reason, sizeof(reason)) : 0;
+	/* No default is checked but for its side effect: an empty one means none. */
+	if (!rc && option->parse && (*text || origin != ORIGIN_DEFAULT))
+		rc = option->parse(options, text, reason, sizeof(reason));
+	if (rc) {
+		snprintf(error, size, "%s%s%s: %s%s%s%s",
+			 origin == ORIGIN_ENVIRONMENT ? "" : "--",
+			 origin == ORIGIN_ENVIRONMENT ?
+				 option_variable(option, variable, sizeof(variable)) :
+				 option->name,
+			 option->choices ? "" : " ", option->choices ? "" : "\"",
+			 option->choices ? "" : value, option->choices ? "" : "\" ", reason);
+		free(text);
+		return -EINVAL;
+	}
+	free(options->text[id]);
+	options->text[id] = text;
+	options->origin[id] = origin;
+	return 0;
+}
+
+static bool truth(const char *value, bool *yes)
+{
+	static const char *const words[] = {"0", "no", "false", "off", "1", "yes", "true", "on"};
+
+	for (size_t i = 0; i < 8; i++) {
+		if (strcasecmp(value, words[i]) == 0) {
+			*yes = i >= 4;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int parse_environment(struct options *options, unsigned command, char *error, size_t size)
+{
+	char variable[64];
+	const char *value;
+	bool yes;
+	int rc;
+
+	for (unsigned id = 0; id < OPTION_COUNT; id++) {
+		const struct option *option = &option_table[id];
+
+		value = getenv(option_variable(option, variable, sizeof(variable)));
+		if (!value || !(option->commands & command))
+			continue;
+		if (!option->metavar) {
+			if (!truth(value, &yes)) {
+				snprintf(error, size, "%s: \"%s\" is neither yes nor no", variable,
+					 value);
+				return -EINVAL;
+			}
+			value = yes ? "yes" : "no";
+		}
+		rc = options_set(options, id, value, ORIGIN_ENVIRONMENT, error, size);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int find_option(unsigned command, const char *name, size_t length, enum option_id *found,
+		       char *error, size_t size)
+{
+	const char *names[OPTION_COUNT + 1];
+	char word[64], hint[96];
+	const char *nearest;
+	size_t count = 0;
+
+	snprintf(word, sizeof(word), "%.*s", (int)length, name);
+	for (unsigned id = 0; id < OPTION_COUNT; id++) {
+		if (!(option_table[id].commands & command))
+			continue;
+		if (strcmp(option_table[id].name, word) == 0) {
+			*found = id;
+			return 0;
+		}
+		names[count++] = option_table[id].name;
+	}
+	names[count++] = "help";
+	nearest = suggest_nearest(word, names, count);
+	snprintf(hint, sizeof(hint), " (did you mean --%s?)", nearest ? nearest : "");
+	snprintf(error, size, "unknown option --%s%s", word, nearest ? hint : "");
+	return -EINVAL;
+}
+
+/* argv[*at] starts with "--"; moves *at on to the last argument that it used. */
+static int parse_long(struct options *options, unsigned command, int argc, char **argv, int *at,
+		      char *error, size_t size)
+{
+	const char *name = argv[*at] + 2, *equals = strchr(name, '=');
+	size_t length = equals ? (size_t)(equals - name) : strlen(name);
+	const struct option *option;
+	enum option_id id;
+	int rc;
+
+	if (strcmp(name, "help") == 0) {
+		options->help = true;
+		return 0;
+	}
+	rc = find_option(command, name, length, &id, error, size);
+	if (rc)
+		return rc;
+	option = &option_table[id];
+	if (!option->metavar) {
+		if (equals) {
+			snprintf(error, size, "--%s takes no value", option->name);
+			return -EINVAL;
+		}
+		return options_set(options, id, "yes", ORIGIN_COMMAND_LINE, error, size);
+	}
+	if (!equals && *at + 1 == argc) {
+		snprintf(error, size, "--%s needs a value: %s", option->name, option->metavar);
+		return -EINVAL;
+	}
+	return options_set(options, id, equals ? equals + 1 : argv[++*at], ORIGIN_COMMAND_LINE,
+			   error, size);
+}
+
+int options_parse(struct options *options, unsigned command, int argc, char **argv, char *error,
+		  size_t size)
+{
+	bool only_arguments = false;
+	int rc = 0;
+
+	memset(options, 0, sizeof(*options));
+	options->arguments = calloc((size_t)argc + 1, sizeof(*options->arguments));
+	if (!options->arguments)
+		abort();
+	for (unsigned id = 0; id < OPTION_COUNT && !rc; id++)
+		rc = options_set(options, id, option_table[id].value, ORIGIN_DEFAULT, error, size);
+	if (!rc)
+		rc = parse_environment(options, command, error, size);
+	for (int i = 1; i < argc && !rc; i++) {
+		if (only_arguments || argv[i][0] != '-' || !argv[i][1]) {
+			options->arguments[options->argument_count++] = argv[i];
+		} else if (strcmp(argv[i], "--") == 0) {
+			only_arguments = true;
+		} else if (strcmp(argv[i], "-h") == 0) {
+			options->help = true;
+		} else if (argv[i][1] == '-') {
+			rc = parse_long(options, command, argc, argv, &i, error, size);
+		} else {
+			snprintf(error, size, "unknown option %s: options begin with --", argv[i]);
+			rc = -EINVAL;
+		}
+	}
+	return rc;
+}
+
+void options_release(struct options *options)
+{
+	for (unsigned id = 0; id < OPTION_COUNT; id++)
+		free(options->text[id]);
+	free(options->arguments);
+	memset(options, 0, sizeof(*options));
+}
+
+/* Adds one count in its place, once. */
+static int add_count(unsigned value, unsigned *counts, size_t capacity, size_t *count)
+{
+	size_t at = 0;
+
+	while (at < *count && counts[at] < value)
+		at++;
+	if (at < *count && counts[at] == value)
+		return 0;
+	if (*count == capacity)
+		return -EINVAL;
+	memmove(counts + at + 1, counts + at, (*count - at) * sizeof(*counts));
+	counts[at] = value;
+	++*count;
+	return 0;
+}
+
+/* "N" or "max". */
+static int thread_count(const char *text, size_t length, unsigned maximum, unsigned *value)
+{
+	char word[16];
+	uint64_t number;
+
+	if (length >= sizeof(word))
+		return -EINVAL;
+	snprintf(word, sizeof(word), "%.*s", (int)length, text);
+	if (strcmp(word, "max") == 0) {
+		*value = maximum;
+		return 0;
+	}
+	if (count_parse(word, &number) || number < 1)
+		return -EINVAL;
+	if (number > maximum)
+		return -ERANGE;
+	*value = (unsigned)number;
+	return 0;
+}
+
+int options_threads(const char *text, unsigned maximum, unsigned *counts, size_t capacity,
+		    size_t *count, char *error, size_t size)
+{
+	char **items;
+	size_t item_count = options_list(text, &items), i;
+	int rc = 0;
+
+	*count = 0;
+	for (i = 0; i < item_count && !rc; i++) {
+		const char *dots = strstr(items[i], "..");
+		unsigned first, last;
+
+		rc = thread_count(items[i], dots ? (size_t)(dots - items[i]) : strlen(items[i]),
+				  maximum, &first);
+		last = first;
+		if (!rc && dots)
+			rc = thread_count(dots + 2, strlen(dots + 2), maximum, &last);
+		if (!rc && last < first)
+			rc = -EINVAL;
+		for (unsigned n = first; !rc && n < last; n *= 2)
+			rc = add_count(n, counts, capacity, count);
+		if (!rc)
+			rc = add_count(last, counts, capacity, count);
+	}
+	if (rc == -ERANGE)
+		snprintf(error, size, "\"%s\" is more than the %u CPUs that may be used",
+			 items[i - 1], maximum);
+	else if (rc)
+		snprintf(error, size, "has no thread counts in \"%s\" (numbers, A..B, max)",
+			 items[i - 1]);
+	options_list_free(items, item_count);
+	return rc;
+}
+
+void options_help(unsigned command, FILE *out)
+{
+	for (unsigned id = 0; id < OPTION_COUNT; id++) {
+		const struct option *option = &option_table[id];
+		char left[96];
+
+		if (!(option->commands & command))
+			continue;
+		snprintf(left, sizeof(left), "--%s %s", option->name,
+			 option->metavar ? option->metavar : "");
+		if (strlen(left) > 30)
+			fprintf(out, "  %s\n  %-30s %s", left, "", option->help);
+		else
+			fprintf(out, "  %-30s %s", left, option->help);
+		if (option->metavar && *option->value)
+			fprintf(out, " [%s]", option->value);
+		fputc('\n', out);
+	}
+	fprintf(out, "  %-30s %s\n", "--help", "this text");
+}
+
+void options_completion(FILE *out, const char *const *commands, const char *const *workloads)
+{
+	fputs("# bash completion for faultline: eval \"$(faultline --completion)\"\n", out);
+	fputs("_faultline()\n{\n\tlocal word=${COMP_WORDS[COMP_CWORD]} words\n"
+	      "\tlocal before=${COMP_WORDS[COMP_CWORD - 1]}\n\tcase $before in\n",
+	      out);
+	for (unsigned id = 0; id < OPTION_COUNT; id++) {
+		const struct option *option = &option_table[id];
+
+		if (!option->choices)
+			continue;
+		fprintf(out, "\t--%s) words=\"", option->name);
+		for (size_t i = 0; option->choices[i]; i++)
+			fprintf(out, "%s%s", i ? " " : "", option->choices[i]);
+		fputs("\" ;;\n", out);
+	}
+	fputs("\t--out) compopt -o default; return ;;\n\tfaultline|*/faultline) words=\"", out);
+	for (size_t i = 0; commands[i]; i++)
+		fprintf(out, "%s%s", i ? " " : "", commands[i]);
+	fputs("\" ;;\n\t*) words=\"", out);
+	for (unsigned id = 0; id < OPTION_COUNT; id++)
+		fprintf(out, "--%s ", option_table[id].name);
+	for (size_t i = 0; workloads[i]; i++)
+		fprintf(out, "%s ", workloads[i]);
+	fputs("--help\" ;;\n\tesac\n"
+	      "\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n}\n"
+	      "complete -o default -F _faultline faultline\n",
+	      out);
+}
+
+void options_write_ini(const struct options *options, FILE *out)
+{
+	fputs("; faultline job, fully expanded\n[run]\n", out);
+	if (options->argument_count) {
+		fputs("workload =", out);
+		for (size_t i = 0; i < options->argument_count; i++)
+			fprintf(out, "%s%s", i ? "," : " ", options->arguments[i]);
+		fputc('\n', out);
+	}
+	for (unsigned id = 0; id < OPTION_COUNT; id++) {
+		/* How a run is watched and where it is kept do not decide what it does. */
+		if (id == OPTION_DRY_RUN || id == OPTION_JSON || id == OPTION_OUT ||
+		    id == OPTION_PROGRESS || !*options->text[id])
+			continue;
+		if (id == OPTION_SEED)
+			fprintf(out, "seed = %" PRIu64 "\n", options->seed);
+		else
+			fprintf(out, "%s = %s\n", option_table[id].name, options->text[id]);
+	}
+}
