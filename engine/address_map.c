@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * address_map.c - see address_map.h for the rules. Here: descent, lock, wait, expand, remove.
+ *
+ * Why removal is safe: the remover holds all 512 entries, so nobody else holds one, and nobody can
+ * be waiting while pinning the node. It (1) replaces the parent word by a held, folded entry, so
+ * that a new descent waits there instead of meeting a dead child again and again, (2) marks every
+ * child DEAD, waking those who wait, who start again at the root, (3) releases the parent. Whoever
+ * still reads the node is in an RCU section; the node is reused after a grace period.
+ */
+#include "engine/address_map.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "engine/fail.h"
+#include "engine/park.h"
+
+#define SPINS 100 /* about 1 us: longer than a fault holds an entry, shorter than a park */
+
+#ifdef MM_RCU_TSAN
+char mm_rcu_tag;
+#endif
+
+struct node *node_alloc(struct pool *nodes)
+{
+	uint32_t index = pool_alloc(nodes);
+
+	if (!index)
+		return NULL;
+	struct node *n = pool_at(nodes, index);
+
+	n->pool = nodes;
+	return n;
+}
+
+void node_free(struct node *n)
+{
+	pool_free(n->pool, pool_index(n->pool, n));
+}
+
+static void node_reclaim(struct rcu_head *head) NO_TSA /* runs in liburcu's thread, holds nothing */
+{
+	struct node *n = (struct node *)((char *)head - offsetof(struct node, rcu));
+
+	MM_RCU_ACQUIRE();
+	node_free(n);
+}
+
+int address_map_init(struct address_map *m, struct pool *nodes, struct pool *vmas,
+		     uint64_t space_id, void (*vma_add)(struct pool *, uint32_t, int64_t)) NO_TSA
+{
+	/* NO_TSA: runs before the map is published; takes only the pool's leaf lock. */
+	struct node *root = node_alloc(nodes);
+
+	if (!root)
+		return -ENOMEM;
+	for (unsigned i = 0; i < MAP_FANOUT; i++)
+		atomic_init(&root->entry[i], 0);
+	*m = (struct address_map){ root, nodes, vmas, space_id, vma_add };
+	return 0;
+}
+
+static void release_node(struct node *n) MAY_LOCK_LEAF
+{
+	for (unsigned i = 0; i < MAP_FANOUT; i++) {
+		uint64_t word = atomic_load_explicit(&n->entry[i], memory_order_relaxed);
+
+		MM_CHECK(!(word & (ENTRY_LOCK | ENTRY_WAITER | ENTRY_DEAD)));
+		if (word & ENTRY_CHILD)
+			release_node(entry_node(word));
+		else
+			MM_CHECK(!word);
+	}
+	node_free(n);
+}
+
+void address_map_release(struct address_map *m)
+{
+	release_node(m->root);
+	m->root = NULL;
+}
+
+/* ---- one entry ---- */
+
+static struct lock_key entry_key(const struct address_map *m, uint64_t page)
+{
+	return (struct lock_key){ m->space_id, page << MM_PAGE_SHIFT };
+}
+
+static inline void entry_unlock(entry_t *e, uint64_t word)
+{
+	uint64_t old = atomic_exchange_explicit(e, word, memory_order_acq_rel);
+
+	if (__builtin_expect(old & ENTRY_WAITER, 0))
+		park_wake(e);
+}
+
+/* LOCK was seen. Returns true when it may be worth another look at once. */
+static bool entry_spin(entry_t *e)
+{
+	for (int i = 0; i < SPINS; i++) {
+		__builtin_ia32_pause();
+		if (!(atomic_load_explicit(e, memory_order_relaxed) & ENTRY_LOCK))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Sleeps until e may have been unlocked. In an RCU section if in_rcu, which is left for the sleep
+ * (and stays left): e must not be touched afterwards.
+ */
+static void entry_sleep(entry_t *e, bool in_rcu)
+{
+	struct park_ticket ticket = park_prepare(e);
+	uint64_t word = atomic_load_explicit(e, memory_order_relaxed);
+
+	for (;;) {
+		if (!(word & ENTRY_LOCK)) {
+			if (in_rcu)
+				mm_rcu_read_unlock();
+			return;
+		}
+		if (word & ENTRY_WAITER)
+			break;
+		if (atomic_compare_exchange_weak_explicit(e, &word, word | ENTRY_WAITER,
+							  memory_order_relaxed,
+							  memory_order_relaxed))
+			break;
+	}
+	if (in_rcu)
+		mm_rcu_read_unlock();
+	park_wait(ticket);
+}
+
+/* Locks the pinned entry e (its node cannot be removed). Returns its word, or CHILD set: e got
+ * a child meanwhile and is not locked. */
+static uint64_t entry_lock_pinned(entry_t *e)
+{
+	uint64_t word = atomic_load_explicit(e, memory_order_acquire);
+
+	for (;;) {
+		if (word & ENTRY_CHILD)
+			return word;
+		if (word & ENTRY_LOCK) {
+			if (!entry_spin(e))
+				entry_sleep(e, false);
+			word = atomic_load_explicit(e, memory_order_acquire);
+			continue;
+		}
+		if (atomic_compare_exchange_weak_explicit(e, &word, word | ENTRY_LOCK,
+							  memory_order_acquire,
+							  memory_order_acquire))
+			return word;
+	}
+}
+
+/* ---- descent ---- */
+
+struct place {
+	entry_t *entry;
+	entry_t *parent; /* entry of the node that `entry` is in; NULL in the root */
+	struct node *node;
+	unsigned level;
+	uint64_t word;
+};
+
+/* Within an RCU section. */
+static inline void descend(const struct address_map *m, uint64_t page, struct place *p)
+{
+	struct node *n = m->root;
+	unsigned level = MAP_LEVELS - 1;
+	entry_t *parent = NULL;
+
+	for (;;) {
+		entry_t *e = &n->entry[map_slot(page, level)];
+		uint64_t word = atomic_load_explicit(e, memory_order_acquire);
+
+		if (!(word & ENTRY_CHILD)) {
+			*p = (struct place){ e, parent, n, level, word };
+			return;
+		}
+		parent = e;
+		n = entry_node(word);
+		level--;
+	}
+}
+
+/*
+ * Finds and locks the finest entry of page. `want` may refuse it before it is locked: by a look
+ * at its word, then false is returned with p filled and nothing locked. Leaves RCU.
+ */
+static bool find_and_lock(const struct address_map *m, uint64_t page,
+			  bool (*want)(const struct place *), struct place *p)
+{
+	for (;;) {
+		mm_rcu_read_lock();
+		descend(m, page, p);
+		while (!(p->word & (ENTRY_DEAD | ENTRY_CHILD))) {
+			if (p->word & ENTRY_LOCK) {
+				if (entry_spin(p->entry)) {
+					p->word = atomic_load_explicit(p->entry,
+								       memory_order_acquire);
+					continue;
+				}
+				entry_sleep(p->entry, true);
+				goto again;
+			}
+			if (!want(p)) {
+				mm_rcu_read_unlock();
+				return false;
+			}
+			if (atomic_compare_exchange_weak_explicit(p->entry, &p->word,
+								  p->word | ENTRY_LOCK,
+								  memory_order_acquire,
+								  memory_order_acquire)) {
+				mm_rcu_read_unlock(); /* the lock pins the node from here */
+				return true;
+			}
+		}
+		mm_rcu_read_unlock();
+again:;
+	}
+}
+
+/* ---- expand ---- */
+
+/* The held, folded, absent entry becomes a node of 512 copies of it. Unlocks. 0 or -ENOMEM. */
+static int expand_absent(struct address_map *m, entry_t *e, uint64_t word) MAY_LOCK_LEAF
+{
+	struct node *n = node_alloc(m->nodes);
+
+	if (!n) {
+		entry_unlock(e, word);
+		return -ENOMEM;
+	}
+	for (unsigned i = 0; i < MAP_FANOUT; i++)
+		atomic_store_explicit(&n->entry[i], word, memory_order_relaxed);
+	if (entry_vma(word))
+		m->vma_add(m->vmas, entry_vma(word), MAP_FANOUT - 1);
+	entry_unlock(e, (uint64_t)(uintptr_t)n | ENTRY_CHILD);
+	return 0;
+}
+
+void map_unit_expand(struct address_map *m, struct map_unit *u, struct node *spare,
+		     const uint64_t words[MAP_FANOUT]) NO_TSA
+{
+	for (unsigned i = 0; i < MAP_FANOUT; i++)
+		atomic_store_explicit(&spare->entry[i], words[i], memory_order_relaxed);
+	lock_rank_pop(RANK_ENTRY, entry_key(m, u->page), LOCK_SITE);
+	entry_unlock(&u->node->entry[u->first], (uint64_t)(uintptr_t)spare | ENTRY_CHILD);
+}
+
+/* ---- lock one page ---- */
+
+static bool want_mapped(const struct place *p)
+{
+	return entry_vma(p->word) != 0;
+}
+
+bool address_map_lock_page(struct address_map *m, uint64_t page, unsigned min_level,
+			   struct map_unit *u, uint64_t *word, int *error) NO_TSA
+{
+	/* NO_TSA: Clang cannot follow a lock that is taken or not, in a loop. */
+	struct place p;
+
+	lock_rank_push(RANK_ENTRY, entry_key(m, page), LOCK_SITE);
+	for (;;) {
+		if (!find_and_lock(m, page, want_mapped, &p)) {
+			*error = -EFAULT;
+			break;
+		}
+		if (p.level <= min_level || (p.word & ENTRY_PRESENT)) {
+			u->node = p.node;
+			u->parent = p.parent;
+			u->level = p.level;
+			u->first = u->last = map_slot(page, p.level);
+			u->page = page & ~(map_span(p.level) - 1);
+			*word = p.word & ~ENTRY_WAITER;
+#if LOCK_CHECKED
+			lock_rank_pop(RANK_ENTRY, entry_key(m, page), LOCK_SITE);
+			lock_rank_push(RANK_ENTRY, entry_key(m, u->page), LOCK_SITE);
+#endif
+			return true;
+		}
+		*error = expand_absent(m, p.entry, p.word & ~ENTRY_WAITER);
+		if (*error)
+			break;
+	}
+	lock_rank_pop(RANK_ENTRY, entry_key(m, page), LOCK_SITE);
+	return false;
+}
+
+/* ---- lock the next unit of a range ---- */
+
+static bool want_any(const struct place *p)
+{
+	(void)p;
+	return true;
+}
+
+static bool want_present(const struct place *p)
+{
+	return p->word & ENTRY_PRESENT;
+}
+
+/* The entry at p is locked; locks the rest of the run of its leaf that lies before end. */
+static void lock_run(struct address_map *m, struct place *p, uint64_t page, uint64_t end,
+		     enum map_walk walk, struct map_unit *u)
+{
+	unsigned first = map_slot(page, 0);
+	unsigned last = first;
+	uint64_t next = page + 1;
+
+	while (next < end && last + 1 < MAP_FANOUT) {
+		entry_t *e = &p->node->entry[last + 1];
+
+		if (walk == MAP_WALK_PRESENT &&
+		    !(atomic_load_explicit(e, memory_order_acquire) &
+		      (ENTRY_PRESENT | ENTRY_LOCK)))
+			break;
+		lock_rank_push(RANK_ENTRY, entry_key(m, next), LOCK_SITE);
+		entry_lock_pinned(e); /* entries of a leaf have no children */
+		last++;
+		next++;
+	}
+	*u = (struct map_unit){ p->node, p->parent, 0, first, last, page };
+}
+
+bool address_map_next(struct address_map *m, uint64_t *cursor, uint64_t end, enum map_walk walk,
+		      struct map_unit *u, int *error) NO_TSA
+{
+	/* NO_TSA: locks in a loop. Held on success: the entries of *u, ascending. */
+	struct place p;
+
+	*error = 0;
+	while (*cursor < end) {
+		uint64_t page = *cursor;
+
+		lock_rank_push(RANK_ENTRY, entry_key(m, page), LOCK_SITE);
+		bool locked = find_and_lock(m, page,
+					    walk == MAP_WALK_ALL ? want_any : want_present, &p);
+		uint64_t base = page & ~(map_span(p.level) - 1);
+		uint64_t after = base + map_span(p.level);
+
+		if (locked && p.level == 0) {
+			lock_run(m, &p, page, end, walk, u);
+			*cursor = map_unit_end(u);
+			return true;
+		}
+		lock_rank_pop(RANK_ENTRY, entry_key(m, page), LOCK_SITE);
+		if (!locked) {
+			*cursor = after;
+			continue;
+		}
+		bool whole = base >= page && after <= end;
+
+		if (whole || (p.word & ENTRY_PRESENT)) {
+			lock_rank_push(RANK_ENTRY, entry_key(m, base), LOCK_SITE);
+			*u = (struct map_unit){ p.node,	 p.parent, p.level, map_slot(page, p.level),
+						map_slot(page, p.level), base };
+			*cursor = after;
+			return true;
+		}
+		*error = expand_absent(m, p.entry, p.word & ~ENTRY_WAITER);
+		if (*error)
+			return false;
+	}
+	return false;
+}
+
+/* ---- unlock ---- */
+
+void map_unit_install(struct address_map *m, struct map_unit *u, uint64_t word) NO_TSA
+{
+	lock_rank_pop(RANK_ENTRY, entry_key(m, u->page), LOCK_SITE);
+	entry_unlock(&u->node->entry[u->first], word);
+}
+
+void map_unit_unlock(struct address_map *m, struct map_unit *u) NO_TSA
+{
+	uint64_t page = map_unit_end(u);
+
+	for (unsigned i = u->last + 1; i-- > u->first;) {
+		page -= map_span(u->level);
+		lock_rank_pop(RANK_ENTRY, entry_key(m, page), LOCK_SITE);
+		entry_unlock(&u->node->entry[i], map_unit_word(u, i));
+	}
+}
+
+void address_map_remove_leaf(struct address_map *m, struct map_unit *u, uint64_t word) NO_TSA
+{
+	MM_CHECK(map_unit_is_leaf(u) && u->parent);
+	/* Nobody else can change a CHILD word: that takes all 512 locks, which we hold. */
+	atomic_store_explicit(u->parent, ENTRY_LOCK, memory_order_release);
+	for (unsigned i = MAP_FANOUT; i-- > 0;) {
+		lock_rank_pop(RANK_ENTRY, entry_key(m, u->page + i), LOCK_SITE);
+		entry_unlock(&u->node->entry[i], ENTRY_DEAD);
+	}
+	entry_unlock(u->parent, word);
+	urcu_memb_call_rcu(&u->node->rcu, node_reclaim);
+}
+
+/* ---- walks without locks ---- */
+
+static bool visit_node(const struct node *n, unsigned level, uint64_t page, map_visit_fn visit,
+		       void *arg)
+{
+	for (unsigned i = 0; i < MAP_FANOUT; i++, page += map_span(level)) {
+		uint64_t word = atomic_load_explicit(&n->entry[i], memory_order_acquire);
+
+		if (word & ENTRY_CHILD) {
+			if (!visit_node(entry_node(word), level - 1, page, visit, arg))
+				return false;
+		} else if (entry_vma(word) && !visit(page, level, word, arg)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+void address_map_visit(const struct address_map *m, map_visit_fn visit, void *arg)
+{
+	mm_rcu_read_lock();
+	visit_node(m->root, MAP_LEVELS - 1, 0, visit, arg);
+	mm_rcu_read_unlock();
+}
+
+bool address_map_find_gap(const struct address_map *m, uint64_t from, uint64_t to, uint64_t pages,
+			  uint64_t align, uint64_t *found)
+{
+	uint64_t start = (from + align - 1) / align * align;
+	uint64_t cursor = start;
+
+	while (start < to && to - start >= pages) {
+		unsigned level;
+		uint64_t word = address_map_peek(m, cursor, &level);
+		uint64_t after = (cursor & ~(map_span(level) - 1)) + map_span(level);
+
+		if (entry_vma(word)) {
+			start = (after + align - 1) / align * align;
+			cursor = start;
+			continue;
+		}
+		if (after - start >= pages) {
+			*found = start;
+			return true;
+		}
+		cursor = after;
+	}
+	return false;
+}

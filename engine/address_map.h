@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * address_map.h - the one structure of a space: address -> vma and page, a four-level, 512-way
+ * radix tree over 4 KiB pages with folded entries and a lock bit in every entry.
+ *
+ * After RadixVM (EuroSys'13) and CortenMM (SOSP'25): what other designs keep in two trees under
+ * two locks is kept per entry, so that operations on different pages share nothing.
+ *
+ * Reading a word needs RCU only: address_map_peek. Changing one needs its lock:
+ *   - address_map_lock_page locks the entry of one page (a fault);
+ *   - address_map_next locks the next unit of a range: one folded entry, or a run of entries of
+ *     one leaf, at most 2 MiB of leaf entries per hold. Units come in ascending order and locks
+ *     inside a unit are taken in ascending order, so that two range operations cannot deadlock.
+ * A locked entry pins its node: a node is removed only by whoever holds all of its 512 entries.
+ *
+ * Waiting: a short spin, then park.h. Whoever holds no entry of the node sleeps outside RCU and
+ * starts again at the root; whoever does, waits at the same entry, which is pinned.
+ *
+ * Expanding: a folded entry that a range covers in part is replaced, under its lock, by a node
+ * whose children are unlocked copies of it; the caller then starts again. Nothing is decided
+ * under the parent's lock, so the children need not be born locked.
+ *
+ * Only leaves are removed (address_map_remove_leaf); interior nodes stay until release: they cost
+ * 4 KiB per GiB at most.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "engine/entry.h"
+#include "engine/lock_order.h"
+#include "engine/pool.h"
+#include "engine/range.h"
+#include "engine/rcu.h"
+
+#define MAP_LEVELS 4
+#define MAP_FANOUT 512
+#define MAP_PAGES (UINT64_C(1) << 36) /* 48 bits of address */
+
+struct node {
+	entry_t entry[MAP_FANOUT];
+	struct rcu_head rcu;
+	struct pool *pool; /* immutable while allocated */
+	struct node *next; /* list of deposits */
+} __attribute__((aligned(64)));
+
+struct address_map {
+	struct node *root; /* immutable */
+	struct pool *nodes; /* immutable */
+	struct pool *vmas; /* immutable: for the counts of expanded entries */
+	uint64_t space_id; /* immutable: key of the lock rank */
+	void (*vma_add)(struct pool *vmas, uint32_t vma, int64_t entries);
+};
+
+/* Entries that one call holds. */
+struct map_unit {
+	struct node *node;
+	entry_t *parent; /* entry of node, when node is a leaf */
+	unsigned level; /* 0: leaf */
+	unsigned first, last; /* entries locked: first..last */
+	uint64_t page; /* page number (address / 4096) of entry `first` */
+};
+
+/* Pages that an entry of that level stands for. */
+static inline uint64_t map_span(unsigned level)
+{
+	return UINT64_C(1) << (9 * level);
+}
+
+static inline unsigned map_slot(uint64_t page, unsigned level)
+{
+	return (unsigned)(page >> (9 * level)) % MAP_FANOUT;
+}
+
+static inline uint64_t map_unit_end(const struct map_unit *u)
+{
+	return u->page + (u->last - u->first + 1) * map_span(u->level);
+}
+
+static inline struct node *entry_node(uint64_t word)
+{
+	return (struct node *)(uintptr_t)(word & ~UINT64_C(63));
+}
+
+/* 0 or -ENOMEM. */
+MM_MUST_CHECK int address_map_init(struct address_map *m, struct pool *nodes, struct pool *vmas,
+				   uint64_t space_id,
+				   void (*vma_add)(struct pool *, uint32_t, int64_t));
+/* Nothing is mapped and nobody uses the map any more. Frees the nodes. */
+void address_map_release(struct address_map *m) MAY_LOCK_LEAF;
+
+/*
+ * The word that answers for a page, and its level: a consistent snapshot, a hint. Whoever goes on
+ * to use the page takes a reference with inc-not-zero and reads the word again. Lock-free.
+ */
+static inline uint64_t address_map_peek(const struct address_map *m, uint64_t page,
+					unsigned *level)
+{
+	unsigned l = MAP_LEVELS - 1;
+	uint64_t word;
+
+	mm_rcu_read_lock();
+	word = atomic_load_explicit(&m->root->entry[map_slot(page, l)], memory_order_acquire);
+	while (word & ENTRY_CHILD) {
+		l--;
+		word = atomic_load_explicit(&entry_node(word)->entry[map_slot(page, l)],
+					    memory_order_acquire);
+	}
+	mm_rcu_read_unlock();
+	*level = l;
+	return word;
+}
+
+/*
+ * Locks the entry of `page`, expanding folded ones down to min_level (0: 4 KiB, 1: 2 MiB; an
+ * entry that is finer already is locked as it is). True with the unit filled and *word = the word
+ * without LOCK; false with *error = -EFAULT (no vma), -ENOMEM. A folded *translation* at a level
+ * above min_level is locked as it is: see huge.h for splitting it.
+ */
+bool address_map_lock_page(struct address_map *m, uint64_t page, unsigned min_level,
+			   struct map_unit *u, uint64_t *word, int *error)
+	TRY_ACQUIRES(true, entry_class) MAY_LOCK_ENTRY;
+
+/* How address_map_next treats entries. */
+enum map_walk {
+	MAP_WALK_ALL, /* every entry; folded ones that are covered in part are expanded */
+	MAP_WALK_PRESENT, /* only what is present or locked by somebody; nothing is expanded:
+			     a unit may then reach beyond the range */
+};
+
+/*
+ * Locks the next unit at or after *cursor and before `end` (page numbers) and moves *cursor behind
+ * it. True with a unit; false with *error = 0 at the end, or -ENOMEM (*cursor says where). A
+ * folded translation that is covered in part is returned whole: the caller splits it first.
+ */
+bool address_map_next(struct address_map *m, uint64_t *cursor, uint64_t end, enum map_walk walk,
+		      struct map_unit *u, int *error)
+	TRY_ACQUIRES(true, entry_class) MAY_LOCK_ENTRY;
+
+/* The word of entry i of a held unit, without its lock bits. */
+static inline uint64_t map_unit_word(const struct map_unit *u, unsigned i)
+{
+	return atomic_load_explicit(&u->node->entry[i], memory_order_relaxed) &
+	       ~(ENTRY_LOCK | ENTRY_WAITER);
+}
+
+/* Changes entry i of a held unit; it stays locked. */
+static inline void map_unit_set(const struct map_unit *u, unsigned i, uint64_t word)
+{
+	entry_t *e = &u->node->entry[i];
+	uint64_t old = atomic_load_explicit(e, memory_order_relaxed);
+
+	while (!atomic_compare_exchange_weak_explicit(e, &old,
+						      word | ENTRY_LOCK | (old & ENTRY_WAITER),
+						      memory_order_release, memory_order_relaxed))
+		;
+}
+
+/* Installs word in the single entry of a unit and unlocks it, in one exchange. */
+void map_unit_install(struct address_map *m, struct map_unit *u, uint64_t word)
+	RELEASES(entry_class);
+/* Unlocks all entries with the words that map_unit_set gave them. */
+void map_unit_unlock(struct address_map *m, struct map_unit *u) RELEASES(entry_class);
+
+/*
+ * The unit is a whole leaf (512 entries): removes the node, and its parent entry becomes `word`
+ * (unlocked). The leaf is freed after a grace period.
+ */
+void address_map_remove_leaf(struct address_map *m, struct map_unit *u, uint64_t word)
+	RELEASES(entry_class);
+
+static inline bool map_unit_is_leaf(const struct map_unit *u)
+{
+	return u->level == 0 && u->first == 0 && u->last == MAP_FANOUT - 1;
+}
+
+/*
+ * The unit is one folded entry: it becomes a child node whose entry i is words[i] (all unlocked);
+ * `spare` is the node to use. Vma counts are the caller's.
+ */
+void map_unit_expand(struct address_map *m, struct map_unit *u, struct node *spare,
+		     const uint64_t words[MAP_FANOUT]) RELEASES(entry_class);
+
+struct node *node_alloc(struct pool *nodes) MAY_LOCK_LEAF; /* NULL: none left */
+void node_free(struct node *n) MAY_LOCK_LEAF; /* never published, or after a grace period */
+
+/*
+ * Walks all entries that are mapped, ascending, without locks: for listings and checks at
+ * quiescent points. visit returns false to stop.
+ */
+typedef bool (*map_visit_fn)(uint64_t page, unsigned level, uint64_t word, void *arg);
+void address_map_visit(const struct address_map *m, map_visit_fn visit, void *arg);
+/* First gap of `pages` unmapped pages in [from, to), aligned; false: none. A hint unless the
+ * caller holds `mapping` of [from, to). */
+bool address_map_find_gap(const struct address_map *m, uint64_t from, uint64_t to, uint64_t pages,
+			  uint64_t align, uint64_t *found);

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pool.c - see pool.h. A free object holds the index of the next one in its first four bytes.
+ */
+#include "engine/pool.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "engine/fail.h"
+#include "engine/park.h"
+
+#define POOL_BATCH 32u /* objects that move between a CPU's list and the common one */
+
+static void list_lock(struct pool_list *l) ACQUIRES(leaf_class) MAY_LOCK_LEAF NO_TSA
+{
+	lock_rank_push(RANK_LEAF, (struct lock_key){ 0, (uintptr_t)l }, LOCK_SITE);
+	park_lock_raw(&l->lock);
+}
+
+static void list_unlock(struct pool_list *l) RELEASES(leaf_class) NO_TSA
+{
+	park_unlock_raw(&l->lock);
+	lock_rank_pop(RANK_LEAF, (struct lock_key){ 0, (uintptr_t)l }, LOCK_SITE);
+}
+
+static uint32_t *next_of(const struct pool *p, uint32_t index)
+{
+	return pool_at(p, index);
+}
+
+int pool_init(struct pool *p, size_t object_size, uint32_t limit)
+{
+	*p = (struct pool){ .object_size = (object_size + 63) & ~(size_t)63, .limit = limit };
+	atomic_init(&p->fresh, 1);
+	void *base = mmap(NULL, p->object_size * limit, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (base == MAP_FAILED)
+		return -ENOMEM;
+	p->base = base;
+	return 0;
+}
+
+void pool_release(struct pool *p)
+{
+	if (p->base)
+		munmap(p->base, p->object_size * p->limit);
+	p->base = NULL;
+}
+
+/* Unlinks up to POOL_BATCH objects of l; returns the first and, in *last and *count, the rest. */
+static uint32_t list_take(struct pool *p, struct pool_list *l, uint32_t *last, uint32_t *count)
+	REQUIRES(leaf_class)
+{
+	uint32_t first = l->head;
+	uint32_t n = 0;
+
+	for (uint32_t i = first; i && n < POOL_BATCH; i = *next_of(p, i)) {
+		*last = i;
+		n++;
+	}
+	if (n)
+		l->head = *next_of(p, *last);
+	l->count -= n;
+	*count = n;
+	return first;
+}
+
+static void list_give(struct pool *p, struct pool_list *l, uint32_t first, uint32_t last,
+		      uint32_t count) REQUIRES(leaf_class)
+{
+	*next_of(p, last) = l->head;
+	l->head = first;
+	l->count += count;
+}
+
+/* Fills an empty CPU list from the common list; false when that is empty as well. */
+static bool refill(struct pool *p, struct pool_list *l) MAY_LOCK_LEAF
+{
+	uint32_t last = 0;
+	uint32_t count = 0;
+
+	list_lock(&p->common);
+	uint32_t first = list_take(p, &p->common, &last, &count);
+
+	list_unlock(&p->common);
+	if (!count)
+		return false;
+	list_lock(l);
+	list_give(p, l, first, last, count);
+	list_unlock(l);
+	return true;
+}
+
+uint32_t pool_alloc(struct pool *p)
+{
+	struct pool_list *l = &p->cpu[percpu_id()];
+
+	for (;;) {
+		list_lock(l);
+		uint32_t index = l->head;
+
+		if (index) {
+			l->head = *next_of(p, index);
+			l->count--;
+			l->live++;
+			list_unlock(l);
+			return index;
+		}
+		list_unlock(l);
+		if (!refill(p, l))
+			break;
+	}
+	uint32_t index = atomic_load_explicit(&p->fresh, memory_order_relaxed);
+
+	do {
+		if (index >= p->limit)
+			return 0;
+	} while (!atomic_compare_exchange_weak_explicit(&p->fresh, &index, index + 1,
+							memory_order_relaxed,
+							memory_order_relaxed));
+	list_lock(l);
+	l->live++;
+	list_unlock(l);
+	return index;
+}
+
+void pool_free(struct pool *p, uint32_t index)
+{
+	struct pool_list *l = &p->cpu[percpu_id()];
+	uint32_t first = 0;
+	uint32_t last = 0;
+	uint32_t count = 0;
+
+	MM_CHECK(index && index < p->limit);
+	list_lock(l);
+	list_give(p, l, index, index, 1);
+	l->live--;
+	if (l->count > 2 * POOL_BATCH)
+		first = list_take(p, l, &last, &count);
+	list_unlock(l);
+	if (!count)
+		return;
+	list_lock(&p->common);
+	list_give(p, &p->common, first, last, count);
+	list_unlock(&p->common);
+}
+
+uint64_t pool_live(struct pool *p)
+{
+	uint64_t live = 0;
+
+	for (unsigned i = 0; i < PERCPU_MAX; i++) {
+		list_lock(&p->cpu[i]);
+		live += p->cpu[i].live;
+		list_unlock(&p->cpu[i]);
+	}
+	return live;
+}
+
+uint64_t pool_bytes(const struct pool *p)
+{
+	return atomic_load_explicit(&p->fresh, memory_order_relaxed) * p->object_size;
+}
