@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+# One Makefile, no recursion into folders: each folder is a wildcard, objects go to build/<variant>/.
+# `make help` lists the targets; V=release (the default), debug, asan or tsan chooses the variant.
+
+SHELL := /bin/bash
+V ?= release
+B := build/$(V)
+PREFIX ?= /usr/local
+CLANG ?= clang-14
+FORMAT ?= clang-format-14
+SECONDS := 60
+JOBS ?= $(shell nproc)
+VERSION := 0.1.0
+COMMIT := $(shell git describe --always --dirty --exclude '*' 2>/dev/null || echo unknown)
+export CI CLANG DEPS FORMAT JOBS
+
+CPPFLAGS += -D_GNU_SOURCE -I.
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wvla
+C_WARNINGS := $(WARNINGS) -Wstrict-prototypes -Wmissing-prototypes
+LIBS := -lhwloc -lnuma -lurcu-memb -ljansson -lz -lm -lpthread
+
+# The variants. LOCK_CHECK is the run-time lock-order checker, MM_TEST_POINTS the places at which
+# tests can hold a thread inside the engine; neither exists in release.
+TESTING := -O1 -fno-omit-frame-pointer -DLOCK_CHECK=1 -DMM_TEST_POINTS=1
+FLAGS_release := -O2 -fno-plt
+FLAGS_debug := $(TESTING)
+FLAGS_asan := $(TESTING) -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FLAGS_tsan := $(TESTING) -fsanitize=thread
+FLAGS_fuzz := $(TESTING) -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
+ifeq ($(FLAGS_$(V)),)
+$(error no variant '$(V)': release, debug, asan or tsan)
+endif
+FLAGS := -g -pthread $(FLAGS_$(V)) $(if $(filter true 1,$(CI)),-Werror)
+COMPILE.c := $(CC) $(CPPFLAGS) -std=c11 $(C_WARNINGS) $(FLAGS) $(CFLAGS)
+COMPILE.cc := $(CXX) $(CPPFLAGS) -std=c++17 $(WARNINGS) $(FLAGS) $(CXXFLAGS)
+
+engine := $(wildcard engine/*.c)
+program := harness/main.c
+micro := $(wildcard harness/micro_*.c harness/*.cc)
+harness := $(filter-out $(program) $(micro),$(wildcard harness/*.c))
+workloads := $(wildcard workloads/*.c)
+translators := $(wildcard translators/*.c)
+unit := $(wildcard tests/unit/*_test.c)
+fuzz := $(wildcard tests/fuzz/*_fuzz.c)
+cli := $(wildcard tests/cli/*_test.sh)
+sources := $(engine) $(program) $(micro) $(harness) $(workloads) $(translators) $(unit) $(fuzz)
+objects = $(patsubst %,$(B)/%.o,$(basename $(1)))
+archives := $(B)/libworkloads.a $(B)/libtranslators.a $(B)/libharness.a $(B)/libengine.a
+LINK = -Wl,--start-group $(archives) -Wl,--end-group
+unit_programs := $(unit:%.c=$(B)/%)
+fuzz_programs := $(fuzz:%.c=$(B)/%)
+
+all: $(if $(filter release,$(V)),faultline,$(B)/faultline) ## build ./faultline (other V=: build/<V>/faultline)
+
+run: ## install what running needs, build, measure the quick suite, print the report's path (ARGS=)
+	@ci/deps.sh run
+	@$(MAKE) --no-print-directory -j$(JOBS) V=release all
+	./faultline run $(ARGS)
+
+check: ## install what testing needs, build, run every test; the last line says how many passed
+	@ci/deps.sh run check
+	@+MAKE="$(MAKE)" ci/check.sh
+
+deps: ## name and install what is missing to run, test and develop (DEPS=no: only say how)
+	@ci/deps.sh run check extra
+
+test: $(unit_programs) ## the unit tests of one variant (V=, TESTS=name...)
+	@tests/run.sh --label $(V) $(if $(TESTS),$(TESTS:%=$(B)/tests/unit/%_test),$(unit_programs))
+
+cli: all ## the tests of the program's outside
+	@tests/run.sh --label cli $(cli)
+
+asan tsan debug: ## the unit tests under sanitizers, or with lock checking alone
+	@$(MAKE) --no-print-directory V=$@ test
+
+order: ## the lock order: sources pass Clang's analysis, tests/order do not, each order is needed
+	@ci/order.sh
+
+lint: ## what a reader would object to: layout, lengths, lists, headers, static analysis
+	@ci/lint.sh
+
+format: ## lay the C sources out by .clang-format
+	@$(FORMAT) -i $$(git ls-files -co --exclude-standard '*.[ch]' '*.cc')
+
+fuzz: ## run each fuzzer for SECONDS=60
+	@$(MAKE) --no-print-directory V=fuzz CC=$(CLANG) SECONDS=$(SECONDS) fuzz-run
+
+fuzz-run: $(fuzz_programs)
+	@set -e; for program in $^; do name=$$(basename $$program _fuzz); \
+		mkdir -p build/corpus/$$name tests/fuzz/corpus/$$name; \
+		echo "$$name: $(SECONDS) s"; \
+		$$program -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
+			-artifact_prefix=build/corpus/$$name- build/corpus/$$name tests/fuzz/corpus/$$name; \
+	done
+
+micro: $(B)/micro ## the micro suite of the engine's primitives on Google Benchmark (ARGS=its flags)
+	$(B)/micro $(ARGS)
+
+programs: all $(unit_programs)
+
+install: all ## install below PREFIX=/usr/local (DESTDIR= honoured)
+	install -D -m 755 faultline $(DESTDIR)$(PREFIX)/bin/faultline
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/faultline translators/translator.h
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/faultline/plots $(wildcard plots/*)
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/faultline README.md LICENSE NOTICE
+
+clean: ## remove what make built; results stay
+	rm -rf build faultline
+
+help: ## this list
+	@sed -n 's/^\([a-z][a-z ]*\):[^#=]*## \(.*\)/\1\t\2/p' Makefile | expand -t 18
+
+# ---- rules ----
+
+faultline: $(B)/faultline
+	@cp -f $< $@.new && mv -f $@.new $@
+
+$(B)/faultline: $(call objects,$(program)) $(archives)
+	$(CC) $(FLAGS) $(LDFLAGS) $< $(LINK) $(LIBS) -o $@
+
+$(B)/libengine.a: $(call objects,$(engine))
+$(B)/libharness.a: $(call objects,$(harness))
+$(B)/libworkloads.a: $(call objects,$(workloads))
+$(B)/libtranslators.a: $(call objects,$(translators))
+$(B)/lib%.a: Makefile
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $(filter %.o,$^)
+
+$(B)/tests/unit/%_test: $(B)/tests/unit/%_test.o $(archives)
+	$(CC) $(FLAGS) $(LDFLAGS) $< $(LINK) -lcmocka $(LIBS) -o $@
+
+$(B)/tests/fuzz/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(archives)
+	$(CC) $(FLAGS) -fsanitize=fuzzer $(LDFLAGS) $< $(LINK) $(LIBS) -o $@
+
+$(B)/micro: $(call objects,$(micro)) $(archives)
+	$(CXX) $(FLAGS) $(LDFLAGS) $(filter %.o,$^) $(LINK) -lbenchmark $(LIBS) -o $@
+
+$(B)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(COMPILE.c) -MMD -MP -c $< -o $@
+
+$(B)/%.o: %.cc Makefile
+	@mkdir -p $(@D)
+	$(COMPILE.cc) -MMD -MP -c $< -o $@
+
+# The files that say which version this is, and only those, are rebuilt when the commit changes.
+versioned := $(call objects,$(shell grep -ls FAULTLINE_COMMIT harness/*.c))
+$(versioned): CPPFLAGS += -DFAULTLINE_VERSION='"$(VERSION)"' -DFAULTLINE_COMMIT='"$(COMMIT)"' \
+	-DFAULTLINE_VARIANT='"$(V)"'
+$(versioned): $(B)/version
+$(B)/version: FORCE
+	@mkdir -p $(@D)
+	@echo "$(VERSION) $(COMMIT)" | cmp -s - $@ || echo "$(VERSION) $(COMMIT)" > $@
+
+FORCE:
+.PHONY: all run check deps test cli asan tsan debug order lint format fuzz fuzz-run micro programs \
+	install clean help FORCE
+.SECONDARY:
+.DELETE_ON_ERROR:
+-include $(patsubst %.o,%.d,$(call objects,$(sources)))

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# check.sh - everything that `make check` tests, cheapest first. A step that fails does not keep
+# the later ones from running; the last line is the sum of them all.
+#
+# Counted are single tests where a step consists of tests, and one for each step otherwise.
+set -u
+
+cd "$(dirname "$0")/.." || exit 1
+make=${MAKE:-make}
+jobs=${JOBS:-$(nproc)}
+tally=build/check.tally
+mkdir -p build
+: >$tally
+start=$SECONDS
+
+# step LABEL LIMIT COMMAND...: run and count.
+step()
+{
+	local label=$1 limit=$2
+
+	shift 2
+	tests/run.sh --tally $tally --label "$label" --limit "$limit" "$@" | sed '$d'
+}
+
+# tests VARIANT LIMIT: build and run the unit tests of a variant.
+tests()
+{
+	local programs=()
+
+	step "$1" 600 "$make -k -j$jobs V=$1 programs"
+	for source in tests/unit/*_test.c; do
+		programs+=("build/$1/${source%.c}")
+	done
+	step "$1" "$2" "${programs[@]}"
+}
+
+step build 300 "$make -k -j$jobs V=release all"
+step order 240 "ci/order.sh"
+tests debug 120
+[ -z "$(ls tests/cli/*_test.sh 2>/dev/null)" ] || step cli 180 tests/cli/*_test.sh
+step micro 180 "$make -j$jobs V=release build/release/micro"
+step lint 240 "ci/lint.sh"
+tests release 120
+tests asan 240
+tests tsan 300
+if [ -n "$(ls tests/fuzz/*_fuzz.c 2>/dev/null)" ]; then
+	step fuzz 300 "$make V=fuzz CC=${CLANG:-clang-14} -j$jobs SECONDS=${FUZZ_SECONDS:-5} fuzz-run"
+fi
+
+echo "check: $((SECONDS - start)) s"
+tests/run.sh --total $tally
