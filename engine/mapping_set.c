@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mapping_set.c - the reverse map: two treaps over the same elements.
+ *
+ *   by_offset   (start, owner): each node also knows the greatest end of its subtree, so that
+ *               "what overlaps mr" costs O(log n + k) and "how far is everything covered from
+ *               here" O(log n), however many elements lie on top of each other.
+ *   by_owner    (owner, start): an owner is (space, address - offset, writable). Elements of one
+ *               owner never overlap or touch (they are merged), so the element that an add or a
+ *               remove means is found in O(log n) without looking at other owners' elements.
+ *
+ * Removal must not fail, but one that cuts an element in two needs a node. Every add therefore
+ * leaves at least one spare node per element behind, and every cut refills them if it can; only
+ * a host that refuses small allocations for as many cuts in a row as there are elements can use
+ * them up, which is reported. Surplus spares are kept within a constant factor, so that an add
+ * and remove in a loop allocates nothing.
+ *
+ * Invalidate links the elements it meets into a list through them and sorts that, because it may
+ * not allocate. Locks: the caller's rmap.
+ */
+#include "engine/mapping_set.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "engine/fail.h"
+
+enum tree { BY_OFFSET, BY_OWNER, TREE_COUNT };
+
+/* Spares kept beyond twice the elements. */
+#define SPARE_SLACK 32
+
+struct element {
+	uint64_t start; /* offsets [start, end) */
+	uint64_t end;
+	uint64_t max_end; /* of the subtree in BY_OFFSET */
+	uint64_t delta; /* address - offset, modulo 2^64 */
+	struct mapping_space *space;
+	struct link {
+		struct element *left;
+		struct element *right;
+	} link[TREE_COUNT];
+	struct element *next; /* list of spares, or of what invalidate met */
+	uint32_t priority;
+	bool writable;
+};
+
+struct mapping_set {
+	struct element *root[TREE_COUNT];
+	struct element *spares;
+	size_t spare_count;
+	size_t element_count;
+	uint64_t random;
+};
+
+/* ---- order ---- */
+
+static int compare_u64(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+static int compare_space(const struct element *a, const struct element *b)
+{
+	return compare_u64(a->space->id, b->space->id);
+}
+
+static int compare_owner(const struct element *a, const struct element *b)
+{
+	int c = compare_space(a, b);
+
+	if (!c)
+		c = compare_u64(a->delta, b->delta);
+	return c ? c : (int)a->writable - (int)b->writable;
+}
+
+static bool element_less(enum tree t, const struct element *a, const struct element *b)
+{
+	int start = compare_u64(a->start, b->start);
+	int owner;
+
+	if (t == BY_OFFSET && start)
+		return start < 0;
+	owner = compare_owner(a, b);
+	return owner ? owner < 0 : start < 0;
+}
+
+/* ---- treap ---- */
+
+static uint64_t max_end_of(const struct element *e)
+{
+	return e ? e->max_end : 0;
+}
+
+static void update_max_end(struct element *e)
+{
+	uint64_t left = max_end_of(e->link[BY_OFFSET].left);
+	uint64_t right = max_end_of(e->link[BY_OFFSET].right);
+
+	e->max_end = e->end;
+	if (left > e->max_end)
+		e->max_end = left;
+	if (right > e->max_end)
+		e->max_end = right;
+}
+
+/* Cuts the tree at root into the elements below key and the rest. */
+static void treap_split(enum tree t, struct element *root, const struct element *key,
+			struct element **below, struct element **rest)
+{
+	if (!root) {
+		*below = *rest = NULL;
+		return;
+	}
+	if (element_less(t, root, key)) {
+		treap_split(t, root->link[t].right, key, &root->link[t].right, rest);
+		*below = root;
+	} else {
+		treap_split(t, root->link[t].left, key, below, &root->link[t].left);
+		*rest = root;
+	}
+	if (t == BY_OFFSET)
+		update_max_end(root);
+}
+
+/* Joins two trees; everything in a is below everything in b. */
+static struct element *treap_join(enum tree t, struct element *a, struct element *b)
+{
+	if (!a || !b)
+		return a ? a : b;
+	if (a->priority > b->priority) {
+		a->link[t].right = treap_join(t, a->link[t].right, b);
+		b = a;
+	} else {
+		b->link[t].left = treap_join(t, a, b->link[t].left);
+	}
+	if (t == BY_OFFSET)
+		update_max_end(b);
+	return b;
+}
+
+static void treap_insert(enum tree t, struct element **root, struct element *e)
+{
+	while (*root && (*root)->priority > e->priority) {
+		if (t == BY_OFFSET && (*root)->max_end < e->end)
+			(*root)->max_end = e->end;
+		root = element_less(t, e, *root) ? &(*root)->link[t].left :
+						   &(*root)->link[t].right;
+	}
+	treap_split(t, *root, e, &e->link[t].left, &e->link[t].right);
+	if (t == BY_OFFSET)
+		update_max_end(e);
+	*root = e;
+}
+
+static void treap_remove(enum tree t, struct element **root, struct element *e)
+{
+	if (*root == e)
+		*root = treap_join(t, e->link[t].left, e->link[t].right);
+	else
+		treap_remove(t,
+			     element_less(t, e, *root) ? &(*root)->link[t].left :
+							 &(*root)->link[t].right,
+			     e);
+	if (t == BY_OFFSET && *root)
+		update_max_end(*root);
+}
+
+static void set_insert(struct mapping_set *set, struct element *e)
+{
+	/* xorshift64: heights depend on it, nothing else does. */
+	set->random ^= set->random << 13;
+	set->random ^= set->random >> 7;
+	set->random ^= set->random << 17;
+	e->priority = (uint32_t)(set->random >> 32);
+	for (enum tree t = BY_OFFSET; t < TREE_COUNT; t++)
+		treap_insert(t, &set->root[t], e);
+	set->element_count++;
+}
+
+static void set_remove(struct mapping_set *set, struct element *e)
+{
+	for (enum tree t = BY_OFFSET; t < TREE_COUNT; t++)
+		treap_remove(t, &set->root[t], e);
+	set->element_count--;
+}
+
+/* ---- spare nodes ---- */
+
+static void spare_put(struct mapping_set *set, struct element *e)
+{
+	e->next = set->spares;
+	set->spares = e;
+	set->spare_count++;
+}
+
+static struct element *spare_take(struct mapping_set *set)
+{
+	struct element *e = set->spares;
+
+	if (!e)
+		mm_fail("mapping_set: no memory to cut one of %zu elements in two",
+			set->element_count);
+	set->spares = e->next;
+	set->spare_count--;
+	return e;
+}
+
+/* At least `wanted` spares; false if the host has no memory. */
+static bool spares_fill(struct mapping_set *set, size_t wanted)
+{
+	while (set->spare_count < wanted) {
+		struct element *e = malloc(sizeof(*e));
+
+		if (!e)
+			return false;
+		spare_put(set, e);
+	}
+	return true;
+}
+
+static void spares_trim(struct mapping_set *set)
+{
+	while (set->spare_count > 2 * set->element_count + SPARE_SLACK)
+		free(spare_take(set));
+}
+
+/* ---- searches ---- */
+
+/* The first element of key's owner that ends at or after key->start; NULL if there is none. */
+static struct element *owner_first(const struct mapping_set *set, const struct element *key)
+{
+	struct element *e = set->root[BY_OWNER];
+	struct element *found = NULL;
+
+	/* Elements of one owner are disjoint: their ends ascend as their starts do. */
+	while (e) {
+		int c = compare_owner(e, key);
+
+		if (c < 0 || (!c && e->end < key->start)) {
+			e = e->link[BY_OWNER].right;
+		} else {
+			if (!c)
+				found = e;
+			e = e->link[BY_OWNER].left;
+		}
+	}
+	return found;
+}
+
+/* How far offsets from `at` on are covered by elements that start at or before it; <= at: not. */
+static uint64_t covered_to(const struct mapping_set *set, uint64_t at)
+{
+	const struct element *e = set->root[BY_OFFSET];
+	uint64_t to = 0;
+
+	while (e) {
+		if (e->start > at) {
+			e = e->link[BY_OFFSET].left;
+			continue;
+		}
+		uint64_t left = max_end_of(e->link[BY_OFFSET].left);
+
+		if (e->end > to)
+			to = e->end;
+		if (left > to)
+			to = left;
+		e = e->link[BY_OFFSET].right;
+	}
+	return to;
+}
+
+/* The least start above `at`, or limit if that is less. */
+static uint64_t next_start(const struct mapping_set *set, uint64_t at, uint64_t limit)
+{
+	const struct element *e = set->root[BY_OFFSET];
+
+	while (e) {
+		if (e->start > at) {
+			if (e->start < limit)
+				limit = e->start;
+			e = e->link[BY_OFFSET].left;
+		} else {
+			e = e->link[BY_OFFSET].right;
+		}
+	}
+	return limit;
+}
+
+/* Tells fn the maximal sub-ranges of mr that no element covers. */
+static void tell_gaps(const struct mapping_set *set, struct mappable_range mr,
+		      mapping_set_range_fn fn, void *arg)
+{
+	uint64_t at = mr.start;
+
+	if (!fn)
+		return;
+	while (at < mr.end) {
+		uint64_t to = covered_to(set, at);
+
+		if (to <= at) {
+			to = next_start(set, at, mr.end);
+			fn((struct mappable_range){ at, to }, arg);
+		}
+		at = to;
+	}
+}
+
+/* ---- the interface ---- */
+
+int mapping_set_create(struct mapping_set **out)
+{
+	struct mapping_set *set = calloc(1, sizeof(*set));
+
+	if (!set)
+		return -ENOMEM;
+	set->random = UINT64_C(0x9e3779b97f4a7c15);
+	*out = set;
+	return 0;
+}
+
+static void free_tree(struct element *e)
+{
+	if (!e)
+		return;
+	free_tree(e->link[BY_OFFSET].left);
+	free_tree(e->link[BY_OFFSET].right);
+	free(e);
+}
+
+void mapping_set_destroy(struct mapping_set *set)
+{
+	if (!set)
+		return;
+	free_tree(set->root[BY_OFFSET]);
+	while (set->spares)
+		free(spare_take(set));
+	free(set);
+}
+
+static struct element make_key(struct mapping_space *ms, struct addr_range ar, uint64_t offset,
+			       bool writable, const char *who)
+{
+	uint64_t end;
+
+	if (ar.start >= ar.end || !addr_range_page_aligned(ar) || !page_aligned(offset) ||
+	    __builtin_add_overflow(offset, ar.end - ar.start, &end))
+		mm_fail("%s: bad mapping [%#" PRIx64 ", %#" PRIx64 ") at offset %#" PRIx64, who,
+			ar.start, ar.end, offset);
+	return (struct element){ .start = offset,
+				 .end = end,
+				 .delta = ar.start - offset,
+				 .space = ms,
+				 .writable = writable };
+}
+
+int mapping_set_add(struct mapping_set *set, struct mapping_space *ms, struct addr_range ar,
+		    uint64_t offset, bool writable, mapping_set_range_fn newly, void *arg)
+{
+	struct element key = make_key(ms, ar, offset, writable, "mapping_set_add");
+	struct element *e = owner_first(set, &key);
+
+	if (e && e->start <= key.start && key.end <= e->end)
+		return 0;
+	/* One node for the element itself, then one spare for each element. */
+	if (!spares_fill(set, set->element_count + 2))
+		return -ENOMEM;
+	tell_gaps(set, (struct mappable_range){ key.start, key.end }, newly, arg);
+
+	/* Swallow what the same owner has inside the range or touching it. */
+	while (e && e->start <= key.end) {
+		set_remove(set, e);
+		if (e->start < key.start)
+			key.start = e->start;
+		if (e->end > key.end)
+			key.end = e->end;
+		spare_put(set, e);
+		e = owner_first(set, &key);
+	}
+	e = spare_take(set);
+	*e = key;
+	set_insert(set, e);
+	spares_trim(set);
+	return 0;
+}
+
+void mapping_set_remove(struct mapping_set *set, struct mapping_space *ms, struct addr_range ar,
+			uint64_t offset, bool writable, mapping_set_range_fn gone, void *arg)
+{
+	struct element key = make_key(ms, ar, offset, writable, "mapping_set_remove");
+	uint64_t end = key.end;
+	struct element *e;
+
+	/* An element that only touches the range stays: hence the end above start. */
+	for (key.start++; (e = owner_first(set, &key)) && e->start < end; key.start++) {
+		struct element was = *e;
+		struct mappable_range cut = { offset > was.start ? offset : was.start,
+					      end < was.end ? end : was.end };
+
+		set_remove(set, e);
+		spare_put(set, e);
+		if (was.start < cut.start) {
+			e = spare_take(set);
+			*e = was;
+			e->end = cut.start;
+			set_insert(set, e);
+		}
+		if (cut.end < was.end) {
+			e = spare_take(set);
+			*e = was;
+			e->start = cut.end;
+			set_insert(set, e);
+		}
+		tell_gaps(set, cut, gone, arg);
+		key.start = cut.end;
+	}
+	/* Best effort: a shortage now only uses up what earlier adds set aside. */
+	(void)spares_fill(set, set->element_count);
+	spares_trim(set);
+}
+
+/* ---- walks ---- */
+
+static struct addr_range element_addresses(const struct element *e, struct mappable_range mr)
+{
+	return (struct addr_range){ mr.start + e->delta, mr.end + e->delta };
+}
+
+static struct mappable_range element_clip(const struct element *e, struct mappable_range mr)
+{
+	return mappable_range_intersect((struct mappable_range){ e->start, e->end }, mr);
+}
+
+/* Appends the elements of the tree at e that overlap mr to the list that ends at *tail. */
+static struct element **collect(struct element *e, struct mappable_range mr, struct element **tail)
+{
+	if (max_end_of(e) <= mr.start)
+		return tail;
+	tail = collect(e->link[BY_OFFSET].left, mr, tail);
+	if (e->start >= mr.end)
+		return tail;
+	if (e->end > mr.start) {
+		*tail = e;
+		tail = &e->next;
+	}
+	return collect(e->link[BY_OFFSET].right, mr, tail);
+}
+
+/* (space id, address inside mr): the order in which entry locks may be taken. */
+static bool invalidated_before(const struct element *a, const struct element *b,
+			       struct mappable_range mr)
+{
+	int c = compare_space(a, b);
+
+	if (!c)
+		c = compare_u64(element_clip(a, mr).start + a->delta,
+				element_clip(b, mr).start + b->delta);
+	return c ? c < 0 : a->writable < b->writable;
+}
+
+static struct element *merge_lists(struct element *a, struct element *b, struct mappable_range mr)
+{
+	struct element *head;
+	struct element **tail = &head;
+
+	while (a && b) {
+		struct element **from = invalidated_before(b, a, mr) ? &b : &a;
+
+		*tail = *from;
+		tail = &(*from)->next;
+		*from = *tail;
+	}
+	*tail = a ? a : b;
+	return head;
+}
+
+/* Merge sort of the list's first `count` elements, which are cut off from the rest. */
+static struct element *sort_list(struct element **list, size_t count, struct mappable_range mr)
+{
+	if (count == 1) {
+		struct element *only = *list;
+
+		*list = only->next;
+		only->next = NULL;
+		return only;
+	}
+	struct element *first = sort_list(list, count / 2, mr);
+	struct element *second = sort_list(list, count - count / 2, mr);
+
+	return merge_lists(first, second, mr);
+}
+
+void mapping_set_invalidate(struct mapping_set *set, struct mappable_range mr,
+			    struct invalidate_opts opts)
+{
+	struct element *list = NULL;
+	size_t count = 0;
+	bool sorted = true;
+
+	*collect(set->root[BY_OFFSET], mr, &list) = NULL;
+	for (struct element *e = list; e; e = e->next, count++) {
+		if (e->next && invalidated_before(e->next, e, mr))
+			sorted = false;
+	}
+	if (!sorted) {
+		struct element *rest = list;
+
+		list = sort_list(&rest, count, mr);
+	}
+	for (struct element *e = list; e; e = e->next)
+		mapping_space_invalidate(e->space, element_addresses(e, element_clip(e, mr)), opts);
+}
+
+bool mapping_set_is_empty(const struct mapping_set *set)
+{
+	return set->element_count == 0;
+}
+
+size_t mapping_set_count(const struct mapping_set *set)
+{
+	return set->element_count;
+}
+
+static void visit_tree(const struct element *e, struct mappable_range mr,
+		       mapping_set_element_fn visit, void *arg)
+{
+	if (max_end_of(e) <= mr.start)
+		return;
+	visit_tree(e->link[BY_OFFSET].left, mr, visit, arg);
+	if (e->start >= mr.end)
+		return;
+	if (e->end > mr.start) {
+		struct mappable_range clipped = element_clip(e, mr);
+
+		visit(clipped, e->space, element_addresses(e, clipped), e->writable, arg);
+	}
+	visit_tree(e->link[BY_OFFSET].right, mr, visit, arg);
+}
+
+void mapping_set_visit(const struct mapping_set *set, struct mappable_range mr,
+		       mapping_set_element_fn visit, void *arg)
+{
+	visit_tree(set->root[BY_OFFSET], mr, visit, arg);
+}
