@@ -13,6 +13,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "engine/interfaces.h"
 
 struct host_space;
