@@ -7,7 +7,10 @@
  * without a lock; if the faulting address is in none, the signal goes on to the handler that was
  * there before (default: the process dies as it would have). If the thread holds an engine lock,
  * that is a bug in the engine: mm_fail() names the lock. A bus error reaches the program as
- * SIGBUS with si_code BUS_ADRERR and the faulting address, by way of the previous SIGBUS handler.
+ * SIGBUS with si_code BUS_ADRERR and the faulting address, at the faulting instruction, by the
+ * program's SIGBUS handler (default, ignored or blocked: the process dies of it, as for a real
+ * one). Any other error reaches it as SIGSEGV through the handler that was there before, with
+ * si_code SEGV_ACCERR for -EACCES and -EPERM, else SEGV_MAPERR. errno is preserved.
  */
 #pragma once
 
@@ -15,18 +18,37 @@
 
 #include "engine/access.h"
 #include "engine/error.h"
+#include "engine/lock_order.h"
 
-/* Resolves a fault at application address va; 0, or -errno / bus error. */
+/*
+ * Resolves a fault at application address va; 0 (the instruction is retried), or -errno / bus
+ * error. at: MM_READ, MM_WRITE or MM_EXEC, what the instruction did. Runs in the handler, so
+ * must not itself touch a window.
+ */
 typedef int (*trap_fault_fn)(void *space, uint64_t va, mm_access at);
 
-/* Installs the SIGSEGV handler once per process. 0 or -errno. Thread-safe. */
-MM_MUST_CHECK int trap_install(void);
-/* Registers [base, base + bytes) of this process as a window of space. At most TRAP_WINDOWS at a
- * time (-ENOSPC). Takes a leaf lock; readers are lock-free. */
+/*
+ * Installs the SIGSEGV handler once per process. 0 or -errno. Thread-safe. A program that
+ * installs a handler of its own later has to pass on what it does not know.
+ */
+MM_MUST_CHECK int trap_install(void) MAY_LOCK_LEAF;
+
+/*
+ * Registers [base, base + bytes) of this process as a window of space. At most TRAP_WINDOWS at a
+ * time (-ENOSPC); -EINVAL: base NULL, nothing, or beyond the end; -EEXIST: overlaps another one.
+ * Takes a leaf lock; handlers look windows up without one.
+ */
 #define TRAP_WINDOWS 256
-MM_MUST_CHECK int trap_register(void *base, uint64_t bytes, trap_fault_fn fault, void *space);
-/* After this returns no handler runs for the window (it waits for those that do). */
-void trap_unregister(void *base);
-/* Gives the calling thread an alternate signal stack, unless it has one. 0 or -errno. */
+MM_MUST_CHECK int trap_register(void *base, uint64_t bytes, trap_fault_fn fault, void *space)
+	MAY_LOCK_LEAF;
+/* After this returns no handler runs for the window (it waits for those that do). Not from a
+ * fault function. */
+void trap_unregister(void *base) MAY_LOCK_ENTRY;
+
+/*
+ * Gives the calling thread an alternate signal stack big enough for a fault (256 KiB), unless it
+ * has one; a smaller one comes back with trap_thread_leave().
+ * 0 or -errno. Calls nest; each successful one is undone by a trap_thread_leave().
+ */
 MM_MUST_CHECK int trap_thread_enter(void);
 void trap_thread_leave(void);
