@@ -10,7 +10,6 @@ CLANG ?= clang-14
 FORMAT ?= clang-format-14
 SECONDS := 60
 JOBS ?= $(shell nproc)
-VERSION := 0.1.0
 COMMIT := $(shell git describe --always --dirty --exclude '*' 2>/dev/null || echo unknown)
 export CI CLANG DEPS FORMAT JOBS
 
@@ -42,7 +41,7 @@ workloads := $(wildcard workloads/*.c)
 translators := $(wildcard translators/*.c)
 unit := $(wildcard tests/unit/*_test.c)
 fuzz := $(wildcard tests/fuzz/*_fuzz.c)
-cli := $(wildcard tests/cli/*_test.sh)
+cli := $(shell find tests/cli -maxdepth 1 -type f -perm -u+x | sort)
 sources := $(engine) $(program) $(micro) $(harness) $(workloads) $(translators) $(unit) $(fuzz)
 objects = $(patsubst %,$(B)/%.o,$(basename $(1)))
 archives := $(B)/libworkloads.a $(B)/libtranslators.a $(B)/libharness.a $(B)/libengine.a
@@ -59,7 +58,7 @@ run: ## install what running needs, build, measure the quick suite, print the re
 
 check: ## install what testing needs, build, run every test; the last line says how many passed
 	@ci/deps.sh run check
-	@+MAKE="$(MAKE)" ci/check.sh
+	+@MAKE="$(MAKE)" ci/check.sh
 
 deps: ## name and install what is missing to run, test and develop (DEPS=no: only say how)
 	@ci/deps.sh run check extra
@@ -101,7 +100,6 @@ programs: all $(unit_programs)
 install: all ## install below PREFIX=/usr/local (DESTDIR= honoured)
 	install -D -m 755 faultline $(DESTDIR)$(PREFIX)/bin/faultline
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/faultline translators/translator.h
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/faultline/plots $(wildcard plots/*)
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/faultline README.md LICENSE NOTICE
 
 clean: ## remove what make built; results stay
@@ -146,12 +144,14 @@ $(B)/%.o: %.cc Makefile
 
 # The files that say which version this is, and only those, are rebuilt when the commit changes.
 versioned := $(call objects,$(shell grep -ls FAULTLINE_COMMIT harness/*.c))
-$(versioned): CPPFLAGS += -DFAULTLINE_VERSION='"$(VERSION)"' -DFAULTLINE_COMMIT='"$(COMMIT)"' \
-	-DFAULTLINE_VARIANT='"$(V)"'
+$(versioned): CPPFLAGS += -DFAULTLINE_COMMIT='"$(COMMIT)"' -DFAULTLINE_VARIANT='"$(V)"'
 $(versioned): $(B)/version
 $(B)/version: FORCE
 	@mkdir -p $(@D)
-	@echo "$(VERSION) $(COMMIT)" | cmp -s - $@ || echo "$(VERSION) $(COMMIT)" > $@
+	@echo "$(COMMIT)" | cmp -s - $@ || echo "$(COMMIT)" > $@
+
+# The program carries the files of plots/ (.incbin), which -MMD cannot see.
+$(call objects,harness/plot_asset.c): $(wildcard plots/*.gp plots/report.*)
 
 FORCE:
 .PHONY: all run check deps test cli asan tsan debug order lint format fuzz fuzz-run micro programs \

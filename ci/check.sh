@@ -39,7 +39,8 @@ tests()
 step build 300 "$make -k -j$jobs V=release all"
 step order 240 "ci/order.sh"
 tests debug 120
-[ -z "$(ls tests/cli/*_test.sh 2>/dev/null)" ] || step cli 180 tests/cli/*_test.sh
+mapfile -t cli < <(find tests/cli -maxdepth 1 -type f -perm -u+x | sort)
+[ ${#cli[@]} -eq 0 ] || step cli 180 "${cli[@]}"
 step micro 180 "$make -j$jobs V=release build/release/micro"
 step lint 240 "ci/lint.sh"
 tests release 120
