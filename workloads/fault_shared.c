@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fault-shared - faults on a shared object whose pages exist already.
+ *
+ * One object, mapped once in one space; each worker faults its own part of it, page after page.
+ * Between rounds the translations of the part are forgotten, while the object keeps its pages.
+ */
+#include "workloads/region.h"
+
+static int fault_shared_setup(struct workload_run *run)
+{
+	int rc = region_fit(run, run->worker_count);
+	uint64_t all = run->params[0] * run->worker_count;
+
+	if (!rc)
+		rc = region_space_create(run, run->worker_count);
+	if (!rc)
+		rc = run->t->object_create(run->engine, all, &run->object);
+	if (!rc)
+		rc = region_map(run, region_start(run, 0), all, run->object, 0);
+	return rc;
+}
+
+static void fault_shared_reset(struct worker *w)
+{
+	uint64_t bytes = w->run->params[0];
+	int rc = w->t->object_invalidate(w->run->object, w->index * bytes, bytes);
+
+	if (rc)
+		workload_fail(w, rc);
+	w->cursor = 0;
+}
+
+static int fault_shared_enter(struct worker *w)
+{
+	int rc = region_fault(w->run, region_start(w->run, w->index), w->run->params[0]);
+
+	if (!rc)
+		fault_shared_reset(w);
+	return rc ? rc : w->error;
+}
+
+const struct workload workload_fault_shared = {
+	.name = "fault-shared",
+	.description = "faults on existing pages of one shared object, each worker in its own part",
+	.operation = "fault on an existing page of an object",
+	.floor = "floor-fetch-add",
+	.needs = TRANSLATOR_CAN_SPACES | TRANSLATOR_CAN_OBJECTS,
+	.params = { { "region", "bytes for each worker", 64 << 20 } },
+	.roles = { { .name = "faulter", .run = region_fault_next, .reset = fault_shared_reset } },
+	.round_of = region_round,
+	.setup = fault_shared_setup,
+	.enter = fault_shared_enter,
+	.verify = region_verify_next,
+	.teardown = region_teardown,
+};

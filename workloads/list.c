@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * list.c - every workload and floor, once, sorted by name. Help, completion and documentation are
+ * made from this list; a new workload is its own file and one
+ * line here.
+ */
+#include <string.h>
+
+#include "workloads/workload.h"
+
+#define WORKLOADS(X)          \
+	X(fault_anon)         \
+	X(fault_shared)       \
+	X(floor_fetch_add)    \
+	X(floor_madvise)      \
+	X(floor_map_unmap)    \
+	X(floor_minor_fault)  \
+	X(floor_mmap_fixed)   \
+	X(floor_mmap_populate) \
+	X(floor_pingpong)     \
+	X(floor_radix)        \
+	X(floor_sigsegv)      \
+	X(floor_sigsegv_mmap) \
+	X(invalidate_storm)   \
+	X(map_local)          \
+	X(refcount_own)       \
+	X(refcount_shared)    \
+	X(touch_anon)         \
+	X(translate)          \
+	X(translate_object)   \
+	X(truncate_storm)
+
+#define DECLARE(name) extern const struct workload workload_##name;
+#define ADDRESS(name) &workload_##name,
+
+WORKLOADS(DECLARE)
+
+const struct workload *const workload_list[] = { WORKLOADS(ADDRESS) NULL };
+
+const struct workload *workload_find(const char *name)
+{
+	for (const struct workload *const *w = workload_list; *w; w++)
+		if (!strcmp((*w)->name, name))
+			return *w;
+	return NULL;
+}
+
+uint64_t workload_page_size(const struct workload_run *run)
+{
+	/* "2m" and "thp": one fault brings 2 MiB. */
+	return run->pages[0] == '4' ? 4096 : UINT64_C(2) << 20;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * refcount-own - each worker takes and drops a reference to a page of its own, 2 MiB from the
+ * next one: nothing but the count is written, and nobody else writes it.
+ */
+#include "workloads/refcount.h"
+
+static int refcount_own_enter(struct worker *w)
+{
+	return refcount_pin(w, w->index);
+}
+
+const struct workload workload_refcount_own = {
+	.name = "refcount-own",
+	.description = "references to pages, each worker its own page",
+	.operation = "one reference taken and dropped",
+	.floor = "floor-fetch-add",
+	.needs = TRANSLATOR_CAN_SPACES | TRANSLATOR_CAN_REFERENCES,
+	.params = { { "region", "bytes between the pages", 2 << 20 } },
+	.roles = { { .name = "counter", .run = refcount_run } },
+	.setup = refcount_setup,
+	.enter = refcount_own_enter,
+	.verify = refcount_verify,
+	.teardown = refcount_teardown,
+};

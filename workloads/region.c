@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * region.c - the space, and the regions in it, that several workloads start from.
+ *
+ * Only the role.run functions at the end are timed. Takes no lock.
+ */
+#include "workloads/region.h"
+
+#include <errno.h>
+
+int region_fit(struct workload_run *run, uint64_t shares)
+{
+	uint64_t most = run->memory_max / 2 / (shares ? shares : 1);
+
+	if (run->params[0] > most)
+		run->params[0] = most;
+	else
+		run->params[0] += REGION_ALIGN - 1;
+	run->params[0] -= run->params[0] % REGION_ALIGN;
+	return run->params[0] ? 0 : -ENOMEM;
+}
+
+int region_space_create(struct workload_run *run, uint64_t regions)
+{
+	/* Nothing is mapped at address 0: a translator may keep that page free, as Linux does. */
+	return run->t->space_create(run->engine, (regions + 1) * run->params[0], &run->space);
+}
+
+int region_setup_each(struct workload_run *run)
+{
+	int rc = region_fit(run, run->worker_count);
+
+	return rc ? rc : region_space_create(run, run->worker_count);
+}
+
+int region_setup_object(struct workload_run *run)
+{
+	int rc = region_fit(run, 1);
+
+	if (!rc)
+		rc = region_space_create(run, 1);
+	if (!rc)
+		rc = run->t->object_create(run->engine, run->params[0], &run->object);
+	if (!rc)
+		rc = region_map(run, region_start(run, 0), run->params[0], run->object, 0);
+	return rc ? rc : region_fault(run, region_start(run, 0), run->params[0]);
+}
+
+int region_map(const struct workload_run *run, uint64_t address, uint64_t bytes,
+	       struct translator_object *object, uint64_t offset)
+{
+	struct translator_map_options options = {
+		.address = address,
+		.length = bytes,
+		.object = object,
+		.offset = offset,
+		.perms = TRANSLATOR_READ | TRANSLATOR_WRITE,
+	};
+
+	return run->t->map(run->space, &options);
+}
+
+int region_fault(const struct workload_run *run, uint64_t address, uint64_t bytes)
+{
+	/* Small steps even with huge pages: what fell back to small ones is present as well. */
+	for (uint64_t done = 0; done < bytes; done += 4096) {
+		int rc = run->t->fault(run->space, address + done, TRANSLATOR_WRITE);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+int region_verify(const struct workload_run *run, uint64_t address, uint64_t bytes)
+{
+	uint64_t page = workload_page_size(run);
+
+	if (run->t->capabilities & TRANSLATOR_COMPUTES_NOTHING)
+		return 0;
+	for (uint64_t at = address; at < address + bytes; at += page) {
+		struct translator_translation tr;
+
+		if (run->t->lookup(run->space, at, TRANSLATOR_READ, &tr))
+			return -EIO;
+		if (tr.source.start > at || tr.source.end <= at || !(tr.perms & TRANSLATOR_READ))
+			return -EIO;
+	}
+	return 0;
+}
+
+uint64_t region_round(const struct workload_run *run, unsigned role)
+{
+	(void)role;
+	return run->params[0] / workload_page_size(run);
+}
+
+void region_teardown(struct workload_run *run)
+{
+	if (run->space)
+		run->t->space_destroy(run->space);
+	run->space = NULL;
+	if (run->object)
+		run->t->object_destroy(run->object);
+	run->object = NULL;
+}
+
+uint64_t region_fault_next(struct worker *w, uint64_t count)
+{
+	int (*fault)(struct translator_space *, uint64_t, uint32_t) = w->t->fault;
+	struct translator_space *space = w->run->space;
+	uint64_t page = workload_page_size(w->run);
+	uint64_t address = region_start(w->run, w->index) + w->cursor, i;
+
+	for (i = 0; i < count; i++, address += page) {
+		int rc = fault(space, address, TRANSLATOR_WRITE);
+
+		if (__builtin_expect(rc != 0, 0)) {
+			workload_fail(w, rc);
+			break;
+		}
+	}
+	w->cursor += i * page;
+	return i;
+}
+
+int region_verify_next(struct workload_run *run)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < run->worker_count && !rc; i++)
+		rc = region_verify(run, region_start(run, i), run->workers[i].cursor);
+	return rc;
+}
+
+static inline uint64_t fault_random(struct worker *w, uint64_t count, bool bus_errors_ok)
+{
+	int (*fault)(struct translator_space *, uint64_t, uint32_t) = w->t->fault;
+	struct translator_space *space = w->run->space;
+	uint64_t start = region_start(w->run, 0);
+	uint64_t page = workload_page_size(w->run), pages = w->run->params[0] / page;
+
+	for (uint64_t i = 0; i < count; i++) {
+		int rc = fault(space, start + region_random(w, pages) * page, TRANSLATOR_WRITE);
+
+		if (__builtin_expect(rc != 0, 0) &&
+		    !(bus_errors_ok && rc < TRANSLATOR_BUS_ERROR(0))) {
+			workload_fail(w, rc);
+			return i;
+		}
+	}
+	return count;
+}
+
+uint64_t region_fault_random(struct worker *w, uint64_t count)
+{
+	return fault_random(w, count, false);
+}
+
+uint64_t region_fault_random_or_bus(struct worker *w, uint64_t count)
+{
+	return fault_random(w, count, true);
+}
