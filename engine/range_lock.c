@@ -17,8 +17,8 @@
  * list is pushed to, and a list of one popped from, by one compare-and-swap without that bit: a
  * pop that sees next == NULL cannot be overtaken by a change of next, since entries older than
  * it never appear; with an older neighbour, ABA would be possible and the bit is taken. Every
- * change of head is a read-modify-write with release, every take of it an acquire: the next
- * holder of a range sees all that the last one did.
+ * change of head is a read-modify-write with acquire and release: the next holder of a range
+ * sees all that the last one did, and nobody's walk reads a frame that its owner has left.
  *
  * A waiter's frame may be gone once its count is 0, so the wake comes by address only.
  */
@@ -147,7 +147,7 @@ static void leave_stripe(struct range_held *held, unsigned index) MAY_LOCK_LEAF
 	unsigned wakes = 0;
 
 	if (!older && atomic_compare_exchange_strong_explicit(
-			      &s->head, &alone, 0, memory_order_release, memory_order_relaxed))
+			      &s->head, &alone, 0, memory_order_acq_rel, memory_order_relaxed))
 		return;
 
 	struct range_held *newest = stripe_lock(s);
