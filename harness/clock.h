@@ -7,7 +7,7 @@
  * timed with it. No frequency is assumed or taken from the system.
  *
  * Concurrency: after clock_source_start a source is only read, by any number of threads;
- * clock_source_finish writes only hz_end and drift_ppm. No locks.
+ * clock_source_finish writes only hz_end, drift_ppm and verified. No locks.
  */
 #pragma once
 
@@ -66,9 +66,9 @@ bool clock_source_tsc_usable(char *why, size_t why_size);
 void clock_source_start(struct clock_source *source, enum clock_source_kind kind);
 
 /*
- * Calibrates again over everything since the start. 0, or -ERANGE: the two calibrations differ
- * by more than CLOCK_SOURCE_DRIFT_PPM_MAX and times measured since are void. A source that was
- * started less than 5 ms ago is waited for.
+ * Calibrates again: for 10 ms, and over everything since the start. 0, or -ERANGE: either differs
+ * from the first calibration by more than CLOCK_SOURCE_DRIFT_PPM_MAX, and times measured since are
+ * void.
  */
 MM_MUST_CHECK int clock_source_finish(struct clock_source *source);
 
@@ -99,16 +99,18 @@ static inline uint64_t clock_source_now(const struct clock_source *source)
 	return clock_source_monotonic_ns();
 }
 
+__extension__ typedef unsigned __int128 clock_source_wide;
+
 /* A difference of counts in ns, rounded down. Exact to 1e-9 for up to 2^63 counts. */
 static inline uint64_t clock_source_ns(const struct clock_source *source, uint64_t counts)
 {
-	return (uint64_t)(((unsigned __int128)counts * source->ns_mult) >> source->ns_shift);
+	return (uint64_t)(((clock_source_wide)counts * source->ns_mult) >> source->ns_shift);
 }
 
 /* A difference of counts in 1/16 ns, for histograms with unit_ns = HISTOGRAM_UNIT_BATCH. */
 static inline uint64_t clock_source_ns16(const struct clock_source *source, uint64_t counts)
 {
-	return (uint64_t)(((unsigned __int128)counts * source->ns_mult) >> (source->ns_shift - 4));
+	return (uint64_t)(((clock_source_wide)counts * source->ns_mult) >> (source->ns_shift - 4));
 }
 
 /* ns in counts, rounded down. */

@@ -67,7 +67,7 @@ static inline uint64_t histogram_highest(unsigned index)
 	return histogram_lowest(index + 1) - 1;
 }
 
-/* Records a value n times (a batch of n operations: value is the time of each). */
+/* Records a value n >= 1 times (a batch of n operations: value is the time of each). */
 static inline void histogram_record_n(struct histogram *h, uint64_t value, uint64_t n)
 {
 	if (__builtin_expect(value > HISTOGRAM_VALUE_MAX, 0))
