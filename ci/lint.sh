@@ -140,6 +140,16 @@ check_includes()
 		engine/*.[ch] workloads/*.[ch] translators/*.[ch] 2>/dev/null
 }
 
+# The workload that README shows is one.
+check_readme()
+{
+	sed -n '/^```c$/,/^```$/{ /^```/!p }' README.md >build/readme.c
+	[ "$(wc -l <build/readme.c)" -le 40 ] || echo "README.md: the workload is over 40 lines"
+	gcc "${flags[@]}" -fsyntax-only build/readme.c 2>&1
+	command -v "$FORMAT" >/dev/null || return 0
+	"$FORMAT" --dry-run -Werror build/readme.c 2>&1
+}
+
 check_no_tsa()
 {
 	local count
@@ -191,8 +201,9 @@ check_tidy()
 		'"$0" --quiet "$@" -- -D_GNU_SOURCE -I. -std=c11 2>/dev/null' "$TIDY" | sed "s,^$PWD/,,"
 }
 
+mkdir -p build
 exec 3>&1
-all=(head length own_header includes list words no_tsa shell format header_alone clang cppcheck
+all=(head length own_header includes list words no_tsa readme shell format header_alone clang cppcheck
 	tidy)
 [ $# -eq 0 ] || all=("$@")
 echo "1..${#all[@]}"
