@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * floor-radix - a bare look-up: three levels of 512 over 64 K pages, 8 bytes a leaf, no lock, no
- * epoch, read-only and shared by all workers. The order of pages is that of translate. Workers
- * share nothing that is written: it also serves as the control for scaling.
+ * floor-radix - a bare look-up: three levels of 512, 8-byte leaves, no lock, no epoch, read-only,
+ * shared by all workers, in the order of translate. It is also the share-nothing control.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "workloads/workload.h"
 
-struct leaf {
-	uint64_t entries[512];
-};
 struct middle {
-	struct leaf *leaves[512];
+	struct leaf {
+		uint64_t entries[512];
+	} *leaves[512];
 };
 struct root {
 	struct middle *middles[512];
@@ -28,8 +26,6 @@ static int floor_radix_setup(struct workload_run *run)
 
 	if (pages < 512 || pages & (pages - 1) || middles > 512)
 		return -EINVAL;
-	if (pages * sizeof(uint64_t) > run->memory_max)
-		return -ENOMEM;
 	root = calloc(1, sizeof(*root) + middles * sizeof(struct middle));
 	if (!root)
 		return -ENOMEM;

@@ -20,9 +20,9 @@ int window_setup(struct workload_run *run)
 	uint64_t stride = (run->params[0] + WINDOW_ALIGN - 1) / WINDOW_ALIGN * WINDOW_ALIGN;
 	struct window *window;
 
-	if (!stride)
+	if (!run->params[0])
 		return -EINVAL;
-	if (stride > run->memory_max / workers)
+	if (run->params[0] > run->memory_max || stride > run->memory_max / workers)
 		return -ENOMEM;
 	window = malloc(sizeof(*window));
 	if (!window)
