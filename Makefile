@@ -13,7 +13,7 @@ JOBS ?= $(shell nproc)
 COMMIT := $(shell git describe --always --dirty --exclude '*' 2>/dev/null || echo unknown)
 export CI CLANG DEPS FORMAT JOBS
 
-CPPFLAGS += -D_GNU_SOURCE -I.
+INCLUDES := -D_GNU_SOURCE -I.
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wvla
 C_WARNINGS := $(WARNINGS) -Wstrict-prototypes -Wmissing-prototypes
 LIBS := -lhwloc -lnuma -lurcu-memb -ljansson -lz -lm -lpthread
@@ -30,8 +30,8 @@ ifeq ($(FLAGS_$(V)),)
 $(error no variant '$(V)': release, debug, asan or tsan)
 endif
 FLAGS := -g -pthread $(FLAGS_$(V)) $(if $(filter true 1,$(CI)),-Werror)
-COMPILE.c := $(CC) $(CPPFLAGS) -std=c11 $(C_WARNINGS) $(FLAGS) $(CFLAGS)
-COMPILE.cc := $(CXX) $(CPPFLAGS) -std=c++17 $(WARNINGS) $(FLAGS) $(CXXFLAGS)
+COMPILE.c = $(CC) $(INCLUDES) $(DEFINES) $(CPPFLAGS) -std=c11 $(C_WARNINGS) $(FLAGS) $(CFLAGS)
+COMPILE.cc = $(CXX) $(INCLUDES) $(CPPFLAGS) -std=c++17 $(WARNINGS) $(FLAGS) $(CXXFLAGS)
 
 engine := $(wildcard engine/*.c)
 program := harness/main.c
@@ -99,7 +99,9 @@ programs: all $(unit_programs)
 
 install: all ## install below PREFIX=/usr/local (DESTDIR= honoured)
 	install -D -m 755 faultline $(DESTDIR)$(PREFIX)/bin/faultline
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/faultline translators/translator.h
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/translators translators/translator.h
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	./faultline --completion > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/faultline
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/faultline README.md LICENSE NOTICE
 
 clean: ## remove what make built; results stay
@@ -144,7 +146,7 @@ $(B)/%.o: %.cc Makefile
 
 # The files that say which version this is, and only those, are rebuilt when the commit changes.
 versioned := $(call objects,$(shell grep -ls FAULTLINE_COMMIT harness/*.c))
-$(versioned): CPPFLAGS += -DFAULTLINE_COMMIT='"$(COMMIT)"' -DFAULTLINE_VARIANT='"$(V)"'
+$(versioned): DEFINES := -DFAULTLINE_COMMIT='"$(COMMIT)"' -DFAULTLINE_VARIANT='"$(V)"'
 $(versioned): $(B)/version
 $(B)/version: FORCE
 	@mkdir -p $(@D)

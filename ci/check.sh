@@ -36,6 +36,7 @@ tests()
 	step "$1" "$2" "${programs[@]}"
 }
 
+step runner 60 tests/run_test.sh
 step build 300 "$make -k -j$jobs V=release all"
 step order 240 "ci/order.sh"
 tests debug 120
