@@ -20,7 +20,7 @@ struct limits {
 	unsigned cpu_count; /* CPUs in the affinity mask of this process, >= 1 */
 	double cpu_quota; /* CPUs' worth of time that the cgroups grant; 0: no limit */
 	uint64_t memory_max; /* bytes, smallest along the path; LIMITS_NONE */
-	uint64_t memory_used; /* bytes used in the group with that limit; LIMITS_NONE */
+	uint64_t memory_left; /* bytes until the nearest limit on the path; LIMITS_NONE */
 	uint64_t memory_available; /* bytes, MemAvailable; LIMITS_NONE if unreadable */
 	uint64_t memory_total; /* bytes, MemTotal */
 	char cgroup[256]; /* path of the group, "" if none */

@@ -25,7 +25,7 @@ struct memory_policy {
 	int node; /* kernel's number; -1 for LOCAL and INTERLEAVE */
 };
 
-/* One line each: "local\twhat it does", ends with NULL. For `list` and help. */
+/* "WORD\tdescription" each, sorted, ends with NULL. For `list` and help. */
 extern const char *const memory_policy_words[];
 
 /*

@@ -58,5 +58,5 @@ enum noise_flag {
 
 /* NOISE_ bits of what happened between two samples of one thread; missing values set none. */
 unsigned noise_flags(const struct noise_sample *before, const struct noise_sample *after);
-/* The name in result files: "preempted", "throttled", "migrated"; flag is one bit. */
+/* The name in result files: "preempted", "throttled", "migrated"; "" for anything else. */
 const char *noise_flag_name(unsigned flag);

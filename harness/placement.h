@@ -19,7 +19,7 @@
 #include "engine/error.h"
 #include "harness/topology.h"
 
-/* One line each: "compact\tSMT siblings ...", ends with NULL. For `list` and help. */
+/* "WORD\tdescription" each, sorted, ends with NULL. For `list` and help. */
 extern const char *const placement_words[];
 
 /*
@@ -38,6 +38,6 @@ MM_MUST_CHECK int placement_check(const char *spec, char *why, size_t why_size);
 
 /*
  * Pins the calling thread and checks that it runs there. 0; -EINVAL: the kernel refuses that
- * CPU; -EIO: pinned, but found running elsewhere.
+ * CPU; -EIO: pinned, but found running elsewhere; -ENOMEM.
  */
 MM_MUST_CHECK int placement_pin(unsigned cpu);

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * memory_policy.c - --mem, in the words of set_mempolicy(2).
+ *
+ * The system call is used as libnuma declares it; libnuma's own allocation functions are not,
+ * since the policy must reach memory that the engine maps. No locks.
+ */
+#include "harness/memory_policy.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <numaif.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/suggest.h"
+
+const char *const memory_policy_words[] = {
+	"bind:N\tonly from memory node N",
+	"interleave\tfrom all nodes in turn",
+	"local\tfrom the node of the CPU that touches it first",
+	"preferred:N\tfrom memory node N while it has any",
+	NULL,
+};
+
+#define NODES_MAX 1024
+#define WORD_BITS (8 * sizeof(unsigned long))
+
+static int parse_node(const char *spec, const char *text, const struct topology *t, int *node,
+		      char *why, size_t why_size)
+{
+	unsigned long number;
+	char *end;
+
+	number = strtoul(text, &end, 10);
+	if (!isdigit((unsigned char)text[0]) || *end || number >= NODES_MAX) {
+		snprintf(why, why_size, "\"%s\" does not name a memory node (0..%d)", spec,
+			 NODES_MAX - 1);
+		return -EINVAL;
+	}
+	if (t && !topology_has_node(t, (int)number)) {
+		snprintf(why, why_size, "there is no memory node %lu that this process may use",
+			 number);
+		return -ENODEV;
+	}
+	*node = (int)number;
+	return 0;
+}
+
+static int unknown_policy(const char *spec, char *why, size_t why_size)
+{
+	static const char *const words[] = { "bind", "interleave", "local", "preferred" };
+	size_t length = strcspn(spec, ":=");
+	char stem[32], hint[64];
+
+	snprintf(stem, sizeof(stem), "%.*s", (int)(length < 31 ? length : 31), spec);
+	suggest_text(stem, words, sizeof(words) / sizeof(words[0]), hint, sizeof(hint));
+	snprintf(why, why_size,
+		 "unknown memory policy \"%s\"%s; known: local, bind:N, interleave, preferred:N",
+		 spec, hint);
+	return -EINVAL;
+}
+
+int memory_policy_parse(const char *spec, const struct topology *t, struct memory_policy *out,
+			char *why, size_t why_size)
+{
+	out->node = -1;
+	if (!why)
+		why_size = 0;
+	if (strcmp(spec, "local") == 0) {
+		out->kind = MEMORY_POLICY_LOCAL;
+		return 0;
+	}
+	if (strcmp(spec, "interleave") == 0) {
+		out->kind = MEMORY_POLICY_INTERLEAVE;
+		return 0;
+	}
+	if (strncmp(spec, "bind:", 5) == 0) {
+		out->kind = MEMORY_POLICY_BIND;
+		return parse_node(spec, spec + 5, t, &out->node, why, why_size);
+	}
+	if (strncmp(spec, "preferred:", 10) == 0) {
+		out->kind = MEMORY_POLICY_PREFERRED;
+		return parse_node(spec, spec + 10, t, &out->node, why, why_size);
+	}
+	return unknown_policy(spec, why, why_size);
+}
+
+static void add_node(unsigned long *mask, int node)
+{
+	mask[(size_t)node / WORD_BITS] |= 1ul << (size_t)node % WORD_BITS;
+}
+
+int memory_policy_apply(const struct memory_policy *policy, const struct topology *t, char *why,
+			size_t why_size)
+{
+	static const int modes[] = {
+		[MEMORY_POLICY_LOCAL] = MPOL_LOCAL,
+		[MEMORY_POLICY_BIND] = MPOL_BIND,
+		[MEMORY_POLICY_INTERLEAVE] = MPOL_INTERLEAVE,
+		[MEMORY_POLICY_PREFERRED] = MPOL_PREFERRED,
+	};
+	unsigned long mask[NODES_MAX / WORD_BITS] = { 0 };
+	bool local = policy->kind == MEMORY_POLICY_LOCAL;
+
+	if (policy->kind == MEMORY_POLICY_INTERLEAVE) {
+		for (unsigned i = 0; i < t->node_count; i++)
+			if (t->node_os[i] < NODES_MAX)
+				add_node(mask, t->node_os[i]);
+	} else if (!local) {
+		add_node(mask, policy->node);
+	}
+	/* The kernel counts one bit less than it is told. */
+	if (set_mempolicy(modes[policy->kind], local ? NULL : mask, local ? 0 : NODES_MAX + 1)) {
+		int rc = -errno;
+
+		snprintf(why, why ? why_size : 0, "cannot set the memory policy: %s",
+			 strerror(-rc));
+		return rc;
+	}
+	return 0;
+}
+
+int memory_policy_node(const struct memory_policy *policy, int cpu_node)
+{
+	switch (policy->kind) {
+	case MEMORY_POLICY_LOCAL:
+		return cpu_node;
+	case MEMORY_POLICY_INTERLEAVE:
+		return -1;
+	case MEMORY_POLICY_BIND:
+	case MEMORY_POLICY_PREFERRED:
+		break;
+	}
+	return policy->node;
+}
