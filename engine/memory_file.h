@@ -28,33 +28,58 @@
 #include <stddef.h>
 
 #include "engine/interfaces.h"
+#include "engine/park.h"
 
 enum page_class { PAGE_4K = 0, PAGE_THP, PAGE_2M, PAGE_CLASS_COUNT };
 
-#define MEMORY_PAGE_COUNT_MASK UINT32_C(0x3fffffff)
+#define MEMORY_PAGE_COUNT_MASK UINT32_C(0x1fffffff)
 #define MEMORY_PAGE_DIRTY UINT32_C(0x80000000) /* may hold bytes other than zero */
+/* The page belongs to nobody's reservation: its last reference gives it back by itself. */
+#define MEMORY_PAGE_SINGLE UINT32_C(0x40000000)
 #define MEMORY_CHUNK_PAGES (UINT32_C(1) << 18) /* 1 GiB */
 #define MEMORY_NODE_ANY (-1)
 #define MEMORY_MAX_NODES 64
 
-/* Block mode word: WHOLE | count while the 512 pages are counted as one, else 0. Rule 11. */
+/* Block mode word: WHOLE | flags | count while the 512 pages are counted as one (then all their
+ * own counts are 0), else 0. Rule 11. */
 #define BLOCK_WHOLE UINT32_C(0x80000000)
 #define BLOCK_CONVERTING UINT32_C(0x40000000) /* somebody is writing the 512 counts */
+#define BLOCK_DIRTY UINT32_C(0x20000000) /* the 512 pages may hold bytes other than zero */
+#define BLOCK_COUNT_MASK UINT32_C(0x1fffffff)
+
+/*
+ * Block state; changed under the block lock. Bit BLOCK_CLAIMS: the counts are in use and say for
+ * each page whether it may be claimed, so that a claim needs nothing else.
+ */
+#define BLOCK_CLAIMS UINT32_C(1)
+enum memory_block_state {
+	BLOCK_IDLE = 0, /* free, or reserved with no page counted for itself */
+	BLOCK_TOUCHED = 2 | BLOCK_CLAIMS, /* reserved, pages were claimed one by one */
+	BLOCK_ORPHAN = 4, /* not reserved: free when the last page of it is */
+	BLOCK_CPU = 8 | BLOCK_CLAIMS, /* a CPU allocates its pages */
+};
 
 struct memory_file;
 struct node; /* a spare node of an address map, deposited for a folded translation */
 
+/* First line: read by every claim, inc and dec, written seldom. Second: the owner's. Third: the
+ * other CPUs'. */
 struct memory_block {
 	_Atomic uint32_t whole; /* BLOCK_WHOLE | count, or 0: pages count for themselves */
-	_Atomic uint32_t state; /* private to memory_file: free, reserved, orphan, cpu-owned */
+	_Atomic uint32_t state; /* enum memory_block_state */
 	_Atomic uint32_t lock; /* block lock (park.h word); guards what follows */
-	int32_t owner; /* cpu that allocates from it, or -1 */
+	int32_t owner; /* pool (CPU and node) that allocates from it, or -1 */
 	struct node *deposits GUARDED_BY(block_class); /* list through the node */
-	uint64_t free_local[8]; /* free pages, touched by the owner (under the cpu's lock) */
+	struct memory_block *next, *previous; /* the pool's list of blocks with free pages */
+	_Atomic(struct memory_block *) remote_next; /* the pool's queue of remote frees */
+	_Atomic uint32_t remote; /* 1: queued; + 2 for each free on its way */
+	_Atomic uint16_t cursor; /* orphan: pages below have no reference */
+	bool listed; /* on the pool's list */
+	uint8_t dirty; /* idle: all pages may hold bytes other than zero */
+	uint8_t counted; /* idle: counts may hold dirty bits */
+	uint8_t populated; /* huge classes: the host memory is there */
+	uint64_t free_local[8] __attribute__((aligned(64))); /* under the pool's lock */
 	_Atomic uint64_t free_remote[8]; /* freed by other CPUs, taken over in batches */
-	struct memory_block *next; /* list of the owner or of the arena */
-	_Atomic(struct memory_block *) remote_next; /* the owner's queue of blocks with remote frees */
-	_Atomic uint32_t remote_queued;
 } __attribute__((aligned(64)));
 
 struct memory_file_opts {
@@ -102,33 +127,48 @@ MM_MUST_CHECK int memory_file_alloc_huge(struct memory_file *mf, int node, enum 
 /* ---- reservations ---- */
 /*
  * Reserves `pages` consecutive page numbers (1 .. 2^18) of one chunk of that class on `node`.
- * With pages >= 512 the run is cut from whole blocks and first ≡ congruent (mod 512). Nothing
- * is backed or counted yet. 0 or -ENOMEM.
+ * With pages >= 512, or any but 4k pages, the run is cut from whole blocks and first ≡ congruent
+ * (mod 512). Nothing is backed or counted yet. 0, -ENOMEM, or -EINVAL: no such node, or the run
+ * cannot fit one chunk.
  */
 MM_MUST_CHECK int memory_file_reserve(struct memory_file *mf, int node, enum page_class cls,
 				      uint32_t pages, uint32_t congruent, uint32_t *first)
 	MAY_LOCK_ARENA;
-/* Gives the run back. Pages that still have references keep their block until the last one. */
+/* Gives the run back, as it was reserved. Pages that still have references keep their block (a
+ * small run: themselves) until the last one. No claim in the run may be under way. */
 void memory_file_unreserve(struct memory_file *mf, uint32_t first, uint32_t pages) MAY_LOCK_ARENA;
-/* Slow part of claim: clears a dirty page, then count = 1. */
-void memory_file_claim_dirty(struct memory_file *mf, uint32_t page);
-/*
- * Claims an unreferenced page of the caller's reservation; the caller makes sure (by the entry
- * lock of the one address that decides the page) that nobody else claims it.
- * 0; -EBUSY if it still has references (someone else holds the old content: take another page).
- */
-static inline MM_MUST_CHECK int memory_file_claim(struct memory_file *mf, uint32_t page)
+/* Slow part of claim: first touch of a block, whole mode, dirty page. */
+MM_MUST_CHECK int memory_file_claim_slow(struct memory_file *mf, uint32_t page, uint32_t initial)
+	MAY_LOCK_ARENA;
+/* claim, with the count word to start from: 1, or 1 | MEMORY_PAGE_DIRTY. */
+static inline MM_MUST_CHECK int memory_file_claim_as(struct memory_file *mf, uint32_t page,
+						     uint32_t initial) MAY_LOCK_ARENA
 {
+	uint32_t state = atomic_load_explicit(&mf->blocks[page / MM_HUGE_PAGES].state,
+					      memory_order_acquire);
 	uint32_t old = atomic_load_explicit(&mf->counts[page], memory_order_acquire);
 
-	if (__builtin_expect(old != 0, 0)) {
-		if (old & MEMORY_PAGE_COUNT_MASK)
-			return -16; /* -EBUSY */
-		memory_file_claim_dirty(mf, page);
-		return 0;
-	}
-	atomic_store_explicit(&mf->counts[page], 1, memory_order_relaxed);
+	if (__builtin_expect(old != 0 || !(state & BLOCK_CLAIMS), 0))
+		return memory_file_claim_slow(mf, page, initial);
+	atomic_store_explicit(&mf->counts[page], initial, memory_order_relaxed);
 	return 0;
+}
+/*
+ * Claims an unreferenced page of the caller's reservation; the caller makes sure (by the entry
+ * lock of the one address that decides the page) that nobody else claims it or its block.
+ * 0; -EBUSY if it still has references (someone else holds the old content: take another page);
+ * -ENOMEM: no memory for the first page of a block (limit, huge page).
+ */
+static inline MM_MUST_CHECK int memory_file_claim(struct memory_file *mf, uint32_t page)
+	MAY_LOCK_ARENA
+{
+	return memory_file_claim_as(mf, page, 1);
+}
+/* claim and mark_dirty in one plain store: for a page that is about to be mapped writable. */
+static inline MM_MUST_CHECK int memory_file_claim_writable(struct memory_file *mf, uint32_t page)
+	MAY_LOCK_ARENA
+{
+	return memory_file_claim_as(mf, page, 1 | MEMORY_PAGE_DIRTY);
 }
 /* Claims a whole aligned block of a reservation of class thp or 2m: whole mode, count 1,
  * populated through our own mapping, zero. -ENOMEM: no huge page; -EBUSY: pages in use. */
@@ -138,8 +178,9 @@ MM_MUST_CHECK int memory_file_claim_huge(struct memory_file *mf, uint32_t first_
 /* ---- references ---- */
 /* Converts a block in whole mode to counting its pages (each gets the whole count). */
 void memory_file_split_block(struct memory_file *mf, struct memory_block *b) MAY_LOCK_BLOCK;
-/* The last reference of a page went away (its count is 0 now). */
-void memory_file_page_free(struct memory_file *mf, uint32_t page) MAY_LOCK_ARENA;
+/* The last reference of a page went away; old is its word before that (for dec only: who frees
+ * the page is decided by the word itself, not by what it is now). */
+void memory_file_page_free(struct memory_file *mf, uint32_t page, uint32_t old) MAY_LOCK_ARENA;
 
 static inline struct memory_block *memory_file_block(struct memory_file *mf, uint32_t page)
 {
@@ -163,10 +204,11 @@ static inline void memory_file_dec(struct memory_file *mf, uint32_t page) MAY_LO
 
 	if (__builtin_expect(atomic_load_explicit(&b->whole, memory_order_acquire) != 0, 0))
 		memory_file_split_block(mf, b);
-	uint32_t old = atomic_fetch_sub_explicit(&mf->counts[page], 1, memory_order_acq_rel);
+	/* seq_cst: pairs with unreserve, see memory_block.c. */
+	uint32_t old = atomic_fetch_sub_explicit(&mf->counts[page], 1, memory_order_seq_cst);
 
 	if (__builtin_expect((old & MEMORY_PAGE_COUNT_MASK) <= 1, 0))
-		memory_file_page_free(mf, page); /* checks for underflow */
+		memory_file_page_free(mf, page, old); /* checks for underflow */
 }
 
 /* The same for `pages` pages from first; an aligned 512 in whole mode is one operation. */
@@ -177,14 +219,27 @@ bool memory_file_inc_not_zero(struct memory_file *mf, uint32_t page) MAY_LOCK_BL
 /* The references of a page now; exact only if nobody changes them. */
 uint32_t memory_file_count(struct memory_file *mf, uint32_t page);
 
-/* Pages may be written through a mapping from now on: they are dirty when freed. */
+/* Referenced pages may be written through a mapping from now on: they are dirty when freed. In
+ * whole mode all 512 are. Takes no lock. */
+void memory_file_mark_dirty_range(struct memory_file *mf, uint32_t first, uint32_t pages);
 static inline void memory_file_mark_dirty(struct memory_file *mf, uint32_t page)
 {
 	if (!(atomic_load_explicit(&mf->counts[page], memory_order_relaxed) & MEMORY_PAGE_DIRTY))
-		atomic_fetch_or_explicit(&mf->counts[page], MEMORY_PAGE_DIRTY,
-					 memory_order_relaxed);
+		memory_file_mark_dirty_range(mf, page, 1);
 }
-void memory_file_mark_dirty_range(struct memory_file *mf, uint32_t first, uint32_t pages);
+
+/* ---- the block lock, for the deposits of folded entries ---- */
+static inline void memory_block_lock(struct memory_block *b) ACQUIRES(block_class)
+	MAY_LOCK_LEAF NO_TSA /* the lock is a word, the class a phantom */
+{
+	lock_rank_push(RANK_BLOCK, (struct lock_key){ 0, (uintptr_t)b }, LOCK_SITE);
+	park_lock_raw(&b->lock);
+}
+static inline void memory_block_unlock(struct memory_block *b) RELEASES(block_class) NO_TSA
+{
+	park_unlock_raw(&b->lock);
+	lock_rank_pop(RANK_BLOCK, (struct lock_key){ 0, (uintptr_t)b }, LOCK_SITE);
+}
 
 /* ---- where a page is ---- */
 static inline unsigned char *memory_file_memory(struct memory_file *mf, uint32_t page)

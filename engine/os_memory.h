@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * os_memory.h - every system call that the memory files make, behind one header.
+ *
+ * Results are 0 or -errno unless said otherwise; sizes and offsets are in bytes and must be
+ * multiples of the page size (of 2 MiB for huge memory). Nothing here takes a lock, allocates or
+ * keeps state; all functions may be called by any thread at any time.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/error.h"
+
+/* A memfd, of 2 MiB pages if huge. The descriptor or -errno. */
+MM_MUST_CHECK int os_memory_memfd(const char *name, bool huge);
+MM_MUST_CHECK int os_memory_resize(int fd, uint64_t size);
+/* Bytes of the host's memory that the file holds (st_blocks), 0 if that cannot be told. */
+uint64_t os_memory_file_bytes(int fd);
+void os_memory_close(int fd);
+
+/* Address space that is not backed, zero when read (writable) or not accessible (otherwise);
+ * align is a power of two. NULL when the limit of address space is reached. */
+void *os_memory_reserve(uint64_t size, uint64_t align, bool writable);
+void os_memory_release(void *address, uint64_t size);
+/* Shared, readable and writable, unreserved mapping of the file over what is at address. */
+MM_MUST_CHECK int os_memory_map(void *address, uint64_t size, int fd, uint64_t offset);
+/* Memory policy of a mapping that nobody touched yet; strict: this node or none. A kernel without
+ * NUMA (ENOSYS) is not an error. */
+MM_MUST_CHECK int os_memory_bind(void *address, uint64_t size, int node, bool strict);
+/* Huge pages wanted or not in this mapping; a kernel without them is left as it is. */
+void os_memory_advise_huge(void *address, uint64_t size, bool huge);
+/* Makes the pages present, as a write (or read) of each would, but with -errno for a SIGBUS. */
+MM_MUST_CHECK int os_memory_populate(void *address, uint64_t size, bool write);
+/* Replaces 2 MiB of present small pages by one huge page. */
+MM_MUST_CHECK int os_memory_collapse(void *address, uint64_t size);
+/* Gives a part of the file back to the host: it reads zero afterwards. */
+MM_MUST_CHECK int os_memory_punch(int fd, uint64_t offset, uint64_t size);
+
+/* The node of the page mapped at address, or -errno (-ENOENT: not mapped). */
+int os_memory_node_of(void *address);
+/* How many 4 KiB pages of the range are in memory; -errno. At most 1 GiB. */
+int64_t os_memory_resident(void *address, uint64_t size);
+/* A field of the mapping that holds address in /proc/self/smaps, in bytes, or -errno. */
+int64_t os_memory_smaps_field(const void *address, const char *field);
+/* A decimal number in a one-line file of sysfs or procfs, or -errno. */
+int64_t os_memory_read_number(const char *path);
+
+/* Highest node number of this machine + 1, 1 .. max. */
+int os_memory_node_count(int max);
+unsigned os_memory_cpu_count(void); /* highest configured CPU number + 1, at least 1 */
+int os_memory_current_node(void);
+
+/* Zeroes 2 MiB past the caches. */
+void os_memory_clear_huge(void *address);
