@@ -1,0 +1,670 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * shared_memory.c - an object of zero pages: an offset map of page numbers under a size.
+ *
+ * Present pages are found without a lock. A missing one is allocated (and cleared) with no lock of
+ * the object held, then published under `data` if the size still admits it and nobody was faster.
+ *
+ * Why truncate and punch leave no stale page, although translate answers without a lock: the
+ * caller of translate holds the entry lock of its page until it has installed the answer. (i)
+ * clears the slot by an exchange under `data` before (iii) waits for that entry lock. So either
+ * the caller had the lock first: its page is installed when (iii) gets the lock, and is dropped.
+ * Or it got the lock after (iii): then it sees the cleared slot and the new size, because the
+ * lock orders it after (i). Publishing looks at the size under `data`, as (i) changes it there, so
+ * nothing is published behind a shrunk size. A page is freed in (v) only, when no entry has it
+ * any more and nobody can find it. Slots are cleared 2 MiB at a time, each before its own
+ * invalidation; the size is changed before all of them, and `object` keeps it from growing
+ * again in between, so that no page is resurrected.
+ *
+ * Locks: object > rmap > data, one each per object. Slots are changed under `data` only; slots that
+ * are present are cleared under `object` as well, which therefore pins present pages.
+ */
+#include "engine/shared_memory.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/fail.h"
+#include "engine/mapping_set.h"
+#include "engine/offset_map.h"
+#include "engine/park.h"
+#include "engine/test_points.h"
+#include "engine/translation.h"
+
+#define CACHE_LINE __attribute__((aligned(64)))
+
+struct shared_memory {
+	struct mappable mappable;
+	struct mapping_identity identity;
+	struct memory_file *mf; /* this and the next four: immutable */
+	enum page_class cls;
+	unsigned unit_shift;
+	uint64_t inode;
+	char name[SHARED_MEMORY_NAME_SIZE];
+	_Atomic uint64_t size; /* bytes; written under object and data */
+	_Atomic uint32_t seals; /* written under object and rmap */
+
+	_Atomic uint64_t references CACHE_LINE;
+
+	_Atomic uint32_t object_lock CACHE_LINE;
+	_Atomic uint32_t rmap_lock;
+	struct mapping_set *mappings GUARDED_BY(rmap_class);
+
+	_Atomic uint32_t data_lock CACHE_LINE;
+	_Atomic uint64_t resident_units; /* written under data */
+
+	struct offset_map units CACHE_LINE; /* slots are written under data */
+};
+
+_Static_assert(SHARED_MEMORY_MAX_BYTES >> MM_PAGE_SHIFT == UINT64_C(1) << 3 * OFFSET_MAP_SHIFT,
+	       "three levels of 4 KiB pages reach exactly the greatest size");
+
+/* ---- locks ---- */
+
+static struct lock_key key_of(_Atomic uint32_t *lock)
+{
+	return (struct lock_key){ 0, (uintptr_t)lock };
+}
+
+/* NO_TSA on the six bodies: the classes are phantoms, the lock words are not capabilities. */
+static void lock_object(struct shared_memory *sm, const char *site)
+	ACQUIRES(object_class) MAY_LOCK_OBJECT NO_TSA
+{
+	lock_rank_push(RANK_OBJECT, key_of(&sm->object_lock), site);
+	park_lock_raw(&sm->object_lock);
+}
+
+static void unlock_object(struct shared_memory *sm, const char *site) RELEASES(object_class) NO_TSA
+{
+	park_unlock_raw(&sm->object_lock);
+	lock_rank_pop(RANK_OBJECT, key_of(&sm->object_lock), site);
+}
+
+static void lock_rmap(struct shared_memory *sm, const char *site)
+	ACQUIRES(rmap_class) MAY_LOCK_RMAP NO_TSA
+{
+	lock_rank_push(RANK_RMAP, key_of(&sm->rmap_lock), site);
+	park_lock_raw(&sm->rmap_lock);
+}
+
+static void unlock_rmap(struct shared_memory *sm, const char *site) RELEASES(rmap_class) NO_TSA
+{
+	park_unlock_raw(&sm->rmap_lock);
+	lock_rank_pop(RANK_RMAP, key_of(&sm->rmap_lock), site);
+}
+
+static void lock_data(struct shared_memory *sm, const char *site)
+	ACQUIRES(data_class) MAY_LOCK_DATA NO_TSA
+{
+	lock_rank_push(RANK_DATA, key_of(&sm->data_lock), site);
+	park_lock_raw(&sm->data_lock);
+}
+
+static void unlock_data(struct shared_memory *sm, const char *site) RELEASES(data_class) NO_TSA
+{
+	park_unlock_raw(&sm->data_lock);
+	lock_rank_pop(RANK_DATA, key_of(&sm->data_lock), site);
+}
+
+/* ---- units and sizes ---- */
+
+static struct shared_memory *of_mappable(struct mappable *m)
+{
+	return (struct shared_memory *)((char *)m - offsetof(struct shared_memory, mappable));
+}
+
+static struct shared_memory *of_identity(struct mapping_identity *id)
+{
+	return (struct shared_memory *)((char *)id - offsetof(struct shared_memory, identity));
+}
+
+static uint64_t unit_bytes(const struct shared_memory *sm)
+{
+	return UINT64_C(1) << sm->unit_shift;
+}
+
+static uint32_t unit_pages(const struct shared_memory *sm)
+{
+	return UINT32_C(1) << (sm->unit_shift - MM_PAGE_SHIFT);
+}
+
+static uint64_t unit_down(const struct shared_memory *sm, uint64_t offset)
+{
+	return offset & ~(unit_bytes(sm) - 1);
+}
+
+static uint64_t unit_up(const struct shared_memory *sm, uint64_t offset)
+{
+	return unit_down(sm, offset + unit_bytes(sm) - 1);
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+uint64_t shared_memory_size(struct shared_memory *sm)
+{
+	return atomic_load_explicit(&sm->size, memory_order_acquire);
+}
+
+/* Offsets below this can be translated. */
+static uint64_t size_limit(struct shared_memory *sm)
+{
+	return unit_up(sm, shared_memory_size(sm));
+}
+
+/* ---- translate ---- */
+
+static int allocate_unit(struct shared_memory *sm, uint32_t *first) MAY_LOCK_ARENA
+{
+	if (sm->cls == PAGE_4K)
+		return memory_file_alloc(sm->mf, MEMORY_NODE_ANY, first);
+	return memory_file_alloc_huge(sm->mf, MEMORY_NODE_ANY, sm->cls, first);
+}
+
+/* Puts a fresh unit at offset, unless another thread has by now. */
+static int fill_unit(struct shared_memory *sm, uint64_t offset) MAY_LOCK_DATA
+{
+	_Atomic uint32_t *slot;
+	uint32_t fresh;
+	bool inside;
+	bool absent;
+	int rc = offset_map_make(&sm->units, offset, &slot);
+
+	if (rc)
+		return rc;
+	rc = allocate_unit(sm, &fresh);
+	if (rc)
+		return rc;
+
+	lock_data(sm, LOCK_SITE);
+	inside = offset < size_limit(sm);
+	absent = !atomic_load_explicit(slot, memory_order_relaxed);
+	if (inside && absent) {
+		atomic_store_explicit(slot, fresh, memory_order_release);
+		atomic_fetch_add_explicit(&sm->resident_units, 1, memory_order_relaxed);
+	}
+	unlock_data(sm, LOCK_SITE);
+
+	if (!inside || !absent)
+		memory_file_dec_range(sm->mf, fresh, unit_pages(sm));
+	return inside ? 0 : bus_error(ENXIO);
+}
+
+/* The page at offset, made if absent. */
+static int need_page(struct shared_memory *sm, uint64_t offset, uint32_t *page) MAY_LOCK_DATA
+{
+	while (!(*page = offset_map_page(&sm->units, offset))) {
+		int rc = fill_unit(sm, offset);
+
+		if (rc)
+			return rc;
+		/* Again: a punch may have taken the unit already, or another thread made it. */
+	}
+	return 0;
+}
+
+/* Does page `next` follow `page` in the same file? Chunks need not be neighbours in a file. */
+static bool page_follows(uint32_t page, uint32_t next)
+{
+	return next == page + 1 && next % MEMORY_CHUNK_PAGES != 0;
+}
+
+/* Widens t, whose first page is given, downwards over what is present and contiguous. */
+static void extend_down(struct shared_memory *sm, struct translation *t, uint32_t first,
+			uint64_t limit)
+{
+	while (t->source.start > limit) {
+		uint64_t end = t->source.start;
+		uint64_t start = unit_down(sm, end - MM_PAGE_SIZE);
+		uint32_t page = offset_map_page(&sm->units, end - MM_PAGE_SIZE);
+
+		if (!page || !page_follows(page, first))
+			return;
+		if (start < limit)
+			start = limit;
+		t->source.start = start;
+		t->offset -= end - start;
+		first -= (uint32_t)((end - start) >> MM_PAGE_SHIFT);
+	}
+}
+
+static void extend_up(struct shared_memory *sm, struct translation *t, uint32_t last,
+		      uint64_t limit)
+{
+	while (t->source.end < limit) {
+		uint64_t start = t->source.end;
+		uint32_t page = offset_map_page(&sm->units, start);
+
+		if (!page || !page_follows(last, page))
+			return;
+		t->source.end = least(unit_down(sm, start) + unit_bytes(sm), limit);
+		last = page + (uint32_t)((t->source.end - start) >> MM_PAGE_SHIFT) - 1;
+	}
+}
+
+static int shared_translate(struct mappable *m, struct mappable_range required,
+			    struct mappable_range optional, mm_access at, struct translation *ts,
+			    size_t max, size_t *count) MAY_LOCK_DATA
+{
+	struct shared_memory *sm = of_mappable(m);
+	uint64_t limit = size_limit(sm);
+	uint64_t end = least(required.end, limit);
+	uint64_t next;
+	mm_access perms = MM_ANY_ACCESS;
+	uint32_t first = 0;
+	uint32_t last = 0;
+	size_t n = 0;
+	int rc = 0;
+
+	*count = 0;
+	if (atomic_load_explicit(&sm->seals, memory_order_acquire) & SHARED_MEMORY_SEAL_WRITE)
+		perms &= (mm_access)~MM_WRITE;
+	if (!access_superset_of(perms, at))
+		return -EACCES;
+
+	for (uint64_t offset = required.start; offset < end; offset = next) {
+		uint32_t page;
+
+		rc = need_page(sm, offset, &page);
+		if (rc)
+			break;
+		next = least(unit_down(sm, offset) + unit_bytes(sm), end);
+		if (n > 0 && page_follows(last, page)) {
+			ts[n - 1].source.end = next;
+		} else {
+			if (n == max) {
+				rc = -ENOSPC;
+				break;
+			}
+			ts[n].source = (struct mappable_range){ offset, next };
+			ts[n].file = memory_file_of(sm->mf, page, &ts[n].offset);
+			ts[n].perms = perms;
+			if (n++ == 0)
+				first = page;
+		}
+		last = page + (uint32_t)((next - offset) >> MM_PAGE_SHIFT) - 1;
+	}
+	if (n > 0)
+		extend_down(sm, &ts[0], first, optional.start);
+	if (n > 0 && !rc)
+		extend_up(sm, &ts[n - 1], last, least(optional.end, limit));
+	*count = n;
+	return !rc && end < required.end ? bus_error(ENXIO) : rc;
+}
+
+/* ---- mappings ---- */
+
+static int shared_add_mapping(struct mappable *m, struct mapping_space *ms, struct addr_range ar,
+			      uint64_t offset, bool writable) MAY_LOCK_RMAP
+{
+	struct shared_memory *sm = of_mappable(m);
+	int rc = -EPERM;
+
+	lock_rmap(sm, LOCK_SITE);
+	if (!writable || !(atomic_load_explicit(&sm->seals, memory_order_relaxed) &
+			   SHARED_MEMORY_SEAL_WRITE))
+		rc = mapping_set_add(sm->mappings, ms, ar, offset, writable, NULL, NULL);
+	unlock_rmap(sm, LOCK_SITE);
+	return rc;
+}
+
+static void shared_remove_mapping(struct mappable *m, struct mapping_space *ms,
+				  struct addr_range ar, uint64_t offset, bool writable)
+	MAY_LOCK_RMAP
+{
+	struct shared_memory *sm = of_mappable(m);
+
+	lock_rmap(sm, LOCK_SITE);
+	mapping_set_remove(sm->mappings, ms, ar, offset, writable, NULL, NULL);
+	unlock_rmap(sm, LOCK_SITE);
+}
+
+static int shared_copy_mapping(struct mappable *m, struct mapping_space *ms, struct addr_range src,
+			       struct addr_range dst, uint64_t offset, bool writable) MAY_LOCK_RMAP
+{
+	(void)src; /* stays until it is removed itself */
+	return shared_add_mapping(m, ms, dst, offset, writable);
+}
+
+/* The memory files keep contents and offsets: every translation can be saved. */
+static int shared_invalidate_unsavable(struct mappable *m)
+{
+	(void)m;
+	return 0;
+}
+
+/* ---- truncate, punch, invalidate: the five steps ---- */
+
+/* The end of the 2 MiB of offsets that hold offset, at most limit. */
+static uint64_t step_end(uint64_t offset, uint64_t limit)
+{
+	return least((offset & ~(MM_HUGE_SIZE - 1)) + MM_HUGE_SIZE, limit);
+}
+
+/* Step (i) for the units of mr (inside one aligned 2 MiB): moves them to units[]. */
+static size_t detach_units(struct shared_memory *sm, struct mappable_range mr,
+			   uint32_t units[OFFSET_MAP_SLOTS]) MAY_LOCK_DATA
+{
+	_Atomic uint32_t *slot = offset_map_find(&sm->units, mr.start);
+	size_t slots = (size_t)((mr.end - mr.start) >> sm->unit_shift);
+	size_t count = 0;
+
+	if (!slot) /* whoever makes a leaf now publishes into the new state */
+		return 0;
+	lock_data(sm, LOCK_SITE);
+	for (size_t i = 0; i < slots; i++) {
+		if (!atomic_load_explicit(&slot[i], memory_order_relaxed))
+			continue;
+		units[count++] = atomic_exchange_explicit(&slot[i], 0, memory_order_acq_rel);
+	}
+	atomic_fetch_sub_explicit(&sm->resident_units, count, memory_order_relaxed);
+	unlock_data(sm, LOCK_SITE);
+	return count;
+}
+
+/* Step (v): drops the object's references, neighbours in one call. */
+static void free_units(struct shared_memory *sm, const uint32_t *units, size_t count)
+	MAY_LOCK_ARENA
+{
+	uint32_t pages = unit_pages(sm);
+
+	for (size_t i = 0, run; i < count; i += run) {
+		for (run = 1; i + run < count; run++) {
+			if (units[i + run] != units[i] + run * pages ||
+			    units[i + run] % MEMORY_CHUNK_PAGES == 0)
+				break;
+		}
+		memory_file_dec_range(sm->mf, units[i], (uint32_t)run * pages);
+	}
+}
+
+static void invalidate_step(struct shared_memory *sm, struct mappable_range mr,
+			    struct invalidate_opts opts) MAY_LOCK_RMAP
+{
+	lock_rmap(sm, LOCK_SITE);
+	mapping_set_invalidate(sm->mappings, mr, opts);
+	unlock_rmap(sm, LOCK_SITE);
+}
+
+/* Steps (i) to (v) for the units of mr (aligned to units), 2 MiB at a time. */
+static void drop_units(struct shared_memory *sm, struct mappable_range mr,
+		       struct invalidate_opts opts) REQUIRES(object_class) MAY_LOCK_RMAP
+{
+	uint32_t units[OFFSET_MAP_SLOTS];
+	uint64_t next;
+
+	for (uint64_t offset = mr.start; offset < mr.end; offset = next) {
+		size_t count;
+
+		next = step_end(offset, mr.end);
+		count = detach_units(sm, (struct mappable_range){ offset, next }, units);
+		MM_TEST_POINT(shared_memory_detached); /* object held */
+		invalidate_step(sm, (struct mappable_range){ offset, next }, opts);
+		MM_TEST_POINT(shared_memory_invalidated); /* object held */
+		free_units(sm, units, count);
+	}
+}
+
+/* Clears the bytes of mr, which lies in one unit, where that is present. The unit stays: `object`
+ * is held. No dirty mark is needed: zeroes leave a clean page clean. */
+static void clear_bytes(struct shared_memory *sm, struct mappable_range mr) REQUIRES(object_class)
+{
+	uint64_t page_start = page_round_down(mr.start);
+	uint32_t page;
+
+	if (mr.start >= mr.end)
+		return;
+	page = offset_map_page(&sm->units, page_start);
+	if (page)
+		memset(memory_file_memory(sm->mf, page) + (mr.start - page_start), 0,
+		       mr.end - mr.start);
+}
+
+static void set_size(struct shared_memory *sm, uint64_t size)
+	REQUIRES(object_class) MAY_LOCK_DATA
+{
+	lock_data(sm, LOCK_SITE);
+	atomic_store_explicit(&sm->size, size, memory_order_release);
+	unlock_data(sm, LOCK_SITE);
+}
+
+int shared_memory_truncate(struct shared_memory *sm, uint64_t new_size_bytes)
+{
+	uint64_t old_size;
+	uint32_t seals;
+	int rc = -EPERM;
+
+	if (new_size_bytes > SHARED_MEMORY_MAX_BYTES)
+		return -EFBIG;
+	lock_object(sm, LOCK_SITE);
+	old_size = shared_memory_size(sm);
+	seals = atomic_load_explicit(&sm->seals, memory_order_relaxed);
+	if (new_size_bytes > old_size && (seals & SHARED_MEMORY_SEAL_GROW))
+		goto out;
+	if (new_size_bytes < old_size && (seals & SHARED_MEMORY_SEAL_SHRINK))
+		goto out;
+
+	if (new_size_bytes > old_size) {
+		/* What was stored through mappings behind the old end does not become data. */
+		clear_bytes(sm, (struct mappable_range){ old_size, unit_up(sm, old_size) });
+		set_size(sm, new_size_bytes);
+	} else if (new_size_bytes < old_size) {
+		uint64_t kept = unit_up(sm, new_size_bytes);
+
+		set_size(sm, new_size_bytes);
+		clear_bytes(sm, (struct mappable_range){ new_size_bytes, kept });
+		drop_units(sm, (struct mappable_range){ kept, unit_up(sm, old_size) },
+			   (struct invalidate_opts){ .invalidate_private = true });
+	}
+	rc = 0;
+out:
+	unlock_object(sm, LOCK_SITE);
+	return rc;
+}
+
+int shared_memory_punch(struct shared_memory *sm, struct mappable_range mr)
+{
+	int rc = -EPERM;
+
+	if (mr.start >= mr.end)
+		return -EINVAL;
+	lock_object(sm, LOCK_SITE);
+	if (atomic_load_explicit(&sm->seals, memory_order_relaxed) & SHARED_MEMORY_SEAL_WRITE)
+		goto out;
+
+	rc = 0;
+	mr.end = least(mr.end, size_limit(sm));
+	if (mr.start >= mr.end)
+		goto out;
+	struct mappable_range whole = { unit_up(sm, mr.start), unit_down(sm, mr.end) };
+
+	if (whole.start > whole.end) { /* within one unit */
+		clear_bytes(sm, mr);
+		goto out;
+	}
+	clear_bytes(sm, (struct mappable_range){ mr.start, whole.start });
+	clear_bytes(sm, (struct mappable_range){ whole.end, mr.end });
+	drop_units(sm, whole, (struct invalidate_opts){ .invalidate_private = false });
+out:
+	unlock_object(sm, LOCK_SITE);
+	return rc;
+}
+
+void shared_memory_invalidate(struct shared_memory *sm, struct mappable_range mr,
+			      struct invalidate_opts opts)
+{
+	uint64_t next;
+
+	if (!mappable_range_well_formed(mr) || !mappable_range_page_aligned(mr))
+		mm_fail("shared_memory_invalidate: bad range [%#llx, %#llx)",
+			(unsigned long long)mr.start, (unsigned long long)mr.end);
+	mr.end = least(mr.end, SHARED_MEMORY_MAX_BYTES);
+	for (uint64_t offset = mr.start; offset < mr.end; offset = next) {
+		next = step_end(offset, mr.end);
+		invalidate_step(sm, (struct mappable_range){ offset, next }, opts);
+	}
+}
+
+static void note_writable(struct mappable_range mr, struct mapping_space *ms,
+			  struct addr_range ar, bool writable, void *arg)
+{
+	bool *any_writable = arg;
+
+	(void)mr, (void)ms, (void)ar;
+	*any_writable |= writable;
+}
+
+int shared_memory_add_seals(struct shared_memory *sm, unsigned seals)
+{
+	struct mappable_range all = { 0, UINT64_MAX };
+	bool any_writable = false;
+
+	if (seals & ~(unsigned)(SHARED_MEMORY_SEAL_SHRINK | SHARED_MEMORY_SEAL_GROW |
+				SHARED_MEMORY_SEAL_WRITE))
+		return -EINVAL;
+	lock_object(sm, LOCK_SITE);
+	lock_rmap(sm, LOCK_SITE);
+	if (seals & SHARED_MEMORY_SEAL_WRITE)
+		mapping_set_visit(sm->mappings, all, note_writable, &any_writable);
+	if (!any_writable)
+		atomic_fetch_or_explicit(&sm->seals, seals, memory_order_release);
+	unlock_rmap(sm, LOCK_SITE);
+	unlock_object(sm, LOCK_SITE);
+	return any_writable ? -EBUSY : 0;
+}
+
+/* ---- life ---- */
+
+static void free_units_of(const uint32_t *units, size_t count, void *arg) MAY_LOCK_ARENA
+{
+	free_units(arg, units, count);
+}
+
+/* Nobody else has the object any more. */
+static void shared_destroy(struct shared_memory *sm) MAY_LOCK_OBJECT
+{
+	bool unmapped;
+
+	lock_rmap(sm, LOCK_SITE);
+	unmapped = mapping_set_is_empty(sm->mappings);
+	mapping_set_destroy(sm->mappings);
+	unlock_rmap(sm, LOCK_SITE);
+	if (!unmapped)
+		mm_fail("shared_memory: \"%s\" lost its last reference while it is mapped",
+			sm->name);
+	offset_map_release(&sm->units, free_units_of, sm);
+	free(sm);
+}
+
+static void shared_inc_ref(struct mapping_identity *id)
+{
+	atomic_fetch_add_explicit(&of_identity(id)->references, 1, memory_order_relaxed);
+}
+
+static void shared_dec_ref(struct mapping_identity *id) MAY_LOCK_ANY
+{
+	struct shared_memory *sm = of_identity(id);
+
+	lock_rank_assert_none(LOCK_SITE);
+	if (atomic_fetch_sub_explicit(&sm->references, 1, memory_order_acq_rel) == 1)
+		shared_destroy(sm);
+}
+
+static void shared_mapped_name(struct mapping_identity *id, char *name, size_t size)
+{
+	snprintf(name, size, "%s", of_identity(id)->name);
+}
+
+static uint64_t shared_device_id(struct mapping_identity *id)
+{
+	(void)id;
+	return 1; /* the one device of anonymous objects: all inode numbers are on it */
+}
+
+static uint64_t shared_inode_id(struct mapping_identity *id)
+{
+	return of_identity(id)->inode;
+}
+
+/* There is nothing behind the memory to write to. */
+static int shared_msync(struct mapping_identity *id, struct mappable_range mr)
+{
+	(void)id, (void)mr;
+	return 0;
+}
+
+static const struct mappable_ops shared_mappable_ops = {
+	.add_mapping = shared_add_mapping,
+	.remove_mapping = shared_remove_mapping,
+	.copy_mapping = shared_copy_mapping,
+	.translate = shared_translate,
+	.invalidate_unsavable = shared_invalidate_unsavable,
+};
+
+static const struct mapping_identity_ops shared_identity_ops = {
+	.inc_ref = shared_inc_ref,
+	.dec_ref = shared_dec_ref,
+	.mapped_name = shared_mapped_name,
+	.device_id = shared_device_id,
+	.inode_id = shared_inode_id,
+	.msync = shared_msync,
+};
+
+/* NO_TSA: `mappings` is set before anyone else can know the object. */
+int shared_memory_create(struct memory_file *mf, uint64_t size_bytes, enum page_class cls,
+			 const char *name, struct shared_memory **out) NO_TSA
+{
+	static _Atomic uint64_t last_inode;
+	struct shared_memory *sm;
+	int rc;
+
+	if ((unsigned)cls >= PAGE_CLASS_COUNT)
+		return -EINVAL;
+	if (size_bytes > SHARED_MEMORY_MAX_BYTES)
+		return -EFBIG;
+	sm = aligned_alloc(_Alignof(struct shared_memory), sizeof(*sm));
+	if (!sm)
+		return -ENOMEM;
+	memset(sm, 0, sizeof(*sm));
+	rc = mapping_set_create(&sm->mappings);
+	if (rc) {
+		free(sm);
+		return rc;
+	}
+	sm->mappable.ops = &shared_mappable_ops;
+	sm->identity.ops = &shared_identity_ops;
+	sm->mf = mf;
+	sm->cls = cls;
+	sm->unit_shift = cls == PAGE_4K ? MM_PAGE_SHIFT : MM_HUGE_SHIFT;
+	sm->inode = atomic_fetch_add_explicit(&last_inode, 1, memory_order_relaxed) + 1;
+	snprintf(sm->name, sizeof(sm->name), "%s", name ? name : "/dev/zero (deleted)");
+	atomic_init(&sm->size, size_bytes);
+	atomic_init(&sm->references, 1);
+	offset_map_init(&sm->units, sm->unit_shift);
+	*out = sm;
+	return 0;
+}
+
+struct mappable *shared_memory_mappable(struct shared_memory *sm)
+{
+	return &sm->mappable;
+}
+
+struct mapping_identity *shared_memory_identity(struct shared_memory *sm)
+{
+	return &sm->identity;
+}
+
+uint64_t shared_memory_resident_pages(struct shared_memory *sm)
+{
+	return atomic_load_explicit(&sm->resident_units, memory_order_relaxed) * unit_pages(sm);
+}
+
+uint64_t shared_memory_metadata_bytes(struct shared_memory *sm)
+{
+	return sizeof(*sm) + atomic_load_explicit(&sm->units.node_bytes, memory_order_relaxed);
+}
