@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * plan.c - the cross product of what was asked, with floors, threads and CPUs.
+ *
+ * Floors come first, in the order of their names; then each translator's workloads in the order
+ * in which they were named. What a translator cannot do is skipped with the reason.
+ */
+#include "harness/plan.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/placement.h"
+#include "harness/size.h"
+#include "harness/suggest.h"
+
+#define COUNTS_MAX 64
+#define WORKLOADS_MAX 256
+#define QUICK_REPEAT 3
+#define QUICK_DURATION_NS_MIN UINT64_C(20000000)
+#define QUICK_DURATION_NS_MAX UINT64_C(1000000000)
+
+struct planner {
+	struct plan *plan;
+	const struct options *options;
+	const struct topology *topology;
+	const struct workload *workloads[WORKLOADS_MAX];
+	size_t workload_count;
+	char **pages, **as, **params;
+	size_t pages_count, as_count, param_count;
+	unsigned threads[COUNTS_MAX];
+	size_t thread_count;
+	char *error;
+	size_t error_size;
+};
+
+static void *grow(void *array, size_t count, size_t item)
+{
+	void *larger = realloc(array, (count + 1) * item);
+
+	if (!larger)
+		abort();
+	memset((char *)larger + count * item, 0, item);
+	return larger;
+}
+
+static int find_workloads(struct planner *p)
+{
+	const char *names[WORKLOADS_MAX];
+	char hint[96];
+	size_t known = 0;
+
+	for (; workload_list[known] && known < WORKLOADS_MAX; known++)
+		names[known] = workload_list[known]->name;
+	for (size_t i = 0; p->plan->quick && i < known; i++)
+		p->workloads[p->workload_count++] = workload_list[i];
+	for (size_t i = 0; i < p->options->argument_count; i++) {
+		const char *name = p->options->arguments[i];
+		const struct workload *w = workload_find(name);
+		size_t j = 0;
+
+		if (!w) {
+			snprintf(p->error, p->error_size, "unknown workload \"%s\"%s", name,
+				 suggest_text(name, names, known, hint, sizeof(hint)));
+			return -EINVAL;
+		}
+		while (j < p->workload_count && p->workloads[j] != w)
+			j++;
+		if (j == p->workload_count && j < WORKLOADS_MAX)
+			p->workloads[p->workload_count++] = w;
+	}
+	return 0;
+}
+
+static bool is_planned(const struct planner *p, const struct workload *w)
+{
+	for (size_t i = 0; i < p->workload_count; i++) {
+		if (p->workloads[i] == w)
+			return true;
+	}
+	return false;
+}
+
+/* The floors that the workloads name; they stand before all others. */
+static void add_floors(struct planner *p)
+{
+	for (size_t i = 0; i < p->workload_count; i++) {
+		const char *name = p->workloads[i]->floor;
+		const struct workload *w = name ? workload_find(name) : NULL;
+
+		if (w && !is_planned(p, w) && p->workload_count < WORKLOADS_MAX)
+			p->workloads[p->workload_count++] = w;
+	}
+}
+
+/* Every key of --param belongs to a workload of the plan, and its value is a size. */
+static int check_params(struct planner *p)
+{
+	for (size_t i = 0; *p->options->text[OPTION_PARAM] && i < p->param_count; i++) {
+		size_t length = strcspn(p->params[i], "="), count = 0;
+		const char *keys[WORKLOADS_MAX];
+		char key[64], hint[96];
+		bool known = false;
+		uint64_t value;
+
+		snprintf(key, sizeof(key), "%.*s", (int)length, p->params[i]);
+		for (size_t w = 0; w < p->workload_count; w++) {
+			const struct workload_param *param = p->workloads[w]->params;
+
+			for (; param < p->workloads[w]->params + 8 && param->name; param++) {
+				known |= strcmp(param->name, key) == 0;
+				if (count < WORKLOADS_MAX)
+					keys[count++] = param->name;
+			}
+		}
+		if (!known) {
+			snprintf(p->error, p->error_size,
+				 "--param \"%s\": no workload of this run has a parameter \"%s\"%s",
+				 p->params[i], key,
+				 suggest_text(key, keys, count, hint, sizeof(hint)));
+			return -EINVAL;
+		}
+		if (size_parse(p->params[i] + length + 1, &value)) {
+			snprintf(p->error, p->error_size,
+				 "--param \"%s\": \"%s\" is not a number or a size", p->params[i],
+				 p->params[i] + length + 1);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+/* The values asked of one parameter; at least the default. */
+static size_t param_values(const struct planner *p, const struct workload_param *param,
+			   uint64_t values[COUNTS_MAX])
+{
+	size_t count = 0, length = strlen(param->name);
+
+	for (size_t i = 0; i < p->param_count && count < COUNTS_MAX; i++) {
+		if (strncmp(p->params[i], param->name, length) == 0 &&
+		    p->params[i][length] == '=' &&
+		    size_parse(p->params[i] + length + 1, &values[count]) == 0)
+			count++;
+	}
+	if (!count)
+		values[count++] = param->value;
+	return count;
+}
+
+/* Shares threads among the roles; returns how many there are. */
+static unsigned share_threads(const struct workload *w, unsigned asked,
+			      unsigned role_threads[WORKLOAD_MAX_ROLES])
+{
+	unsigned fixed = 0, flexible = 0, total, left;
+
+	for (unsigned r = 0; r < WORKLOAD_MAX_ROLES; r++) {
+		role_threads[r] = w->roles[r].name ? w->roles[r].threads : 0;
+		fixed += role_threads[r];
+		flexible += w->roles[r].name && !w->roles[r].threads;
+	}
+	total = asked > fixed + flexible ? asked : fixed + flexible;
+	if (!flexible)
+		return fixed;
+	left = total - fixed;
+	for (unsigned r = 0; r < WORKLOAD_MAX_ROLES; r++) {
+		if (!w->roles[r].name || w->roles[r].threads)
+			continue;
+		role_threads[r] = (left + flexible - 1) / flexible;
+		left -= role_threads[r];
+		flexible--;
+	}
+	return total;
+}
+
+static void add_skip(struct planner *p, const struct workload *w,
+		     const struct translator_spec *spec, char *reason)
+{
+	struct plan *plan = p->plan;
+
+	for (size_t i = 0; i < plan->skip_count; i++) {
+		if (plan->skips[i].workload == w->name &&
+		    strcmp(plan->skips[i].reason, reason) == 0 &&
+		    strcmp(plan->skips[i].translator ? plan->skips[i].translator : "",
+			   spec ? spec->text : "") == 0) {
+			free(reason);
+			return;
+		}
+	}
+	plan->skips = grow(plan->skips, plan->skip_count, sizeof(*plan->skips));
+	plan->skips[plan->skip_count++] = (struct plan_skip){
+		.translator = spec ? strdup(spec->text) : NULL,
+		.workload = w->name,
+		.reason = reason,
+	};
+}
+
+/* Why this cannot be measured at all, or NULL; the caller frees it. */
+static char *reason_to_skip(const struct planner *p, const struct workload *w,
+			    const struct translator_spec *spec, const char *pages, unsigned threads)
+{
+	uint64_t needs = w->needs;
+	char missing[160], *reason = NULL;
+	int rc = 0;
+
+	if (spec && strcmp(pages, "2m") == 0)
+		needs |= TRANSLATOR_CAN_HUGE_2M;
+	if (spec && strcmp(pages, "thp") == 0)
+		needs |= TRANSLATOR_CAN_THP;
+	if (spec && (needs & ~spec->translator->capabilities))
+		rc = asprintf(&reason, "the translator lacks: %s",
+			      translator_missing(spec->translator, needs, missing,
+						 sizeof(missing)));
+	else if (threads > p->topology->pu_count)
+		rc = asprintf(&reason, "needs %u threads, and only %u CPU%s may be used", threads,
+			      p->topology->pu_count, p->topology->pu_count == 1 ? "" : "s");
+	if (rc < 0)
+		abort();
+	return reason;
+}
+
+static int add_benchmark(struct planner *p, const struct workload *w,
+			 const struct translator_spec *spec, const char *pages, const char *as,
+			 const uint64_t params[8], unsigned asked)
+{
+	struct plan *plan = p->plan;
+	struct plan_benchmark b = {.workload = w, .translator = spec, .pages = pages,
+				   .pages_asked = pages, .as = as};
+	bool wrapped;
+	char *reason;
+	int rc;
+
+	memcpy(b.params, params, sizeof(b.params));
+	b.threads = share_threads(w, asked, b.role_threads);
+	reason = reason_to_skip(p, w, spec, pages, b.threads);
+	if (reason) {
+		add_skip(p, w, spec, reason);
+		return 0;
+	}
+	b.cpus = calloc(b.threads, sizeof(*b.cpus));
+	if (!b.cpus)
+		abort();
+	rc = placement_plan(p->topology, p->options->text[OPTION_PLACE], b.threads, b.cpus,
+			    &wrapped, p->error, p->error_size);
+	if (!rc && wrapped) {
+		char *text;
+
+		if (asprintf(&text, "needs %u threads, and --place %s has fewer CPUs", b.threads,
+			     p->options->text[OPTION_PLACE]) < 0)
+			abort();
+		add_skip(p, w, spec, text);
+		free(b.cpus);
+		return 0;
+	}
+	if (rc) {
+		free(b.cpus);
+		return rc;
+	}
+	plan->benchmarks = grow(plan->benchmarks, plan->count, sizeof(*plan->benchmarks));
+	plan->benchmarks[plan->count++] = b;
+	return 0;
+}
+
+/* All combinations of the values of its parameters. */
+static int add_combinations(struct planner *p, const struct workload *w,
+			    const struct translator_spec *spec, const char *pages, const char *as,
+			    unsigned threads)
+{
+	uint64_t values[8][COUNTS_MAX], params[8] = {0};
+	size_t counts[8], combinations = 1;
+	unsigned count = 0;
+	int rc = 0;
+
+	for (; count < 8 && w->params[count].name; count++) {
+		counts[count] = param_values(p, &w->params[count], values[count]);
+		combinations *= counts[count];
+	}
+	for (size_t i = 0; i < combinations && !rc; i++) {
+		size_t rest = i;
+
+		for (unsigned k = 0; k < count; k++) {
+			params[k] = values[k][rest % counts[k]];
+			rest /= counts[k];
+		}
+		rc = add_benchmark(p, w, spec, pages, as, params, threads);
+	}
+	return rc;
+}
+
+static int add_workload(struct planner *p, const struct workload *w,
+			const struct translator_spec *spec)
+{
+	int rc = 0;
+
+	for (size_t n = 0; n < p->thread_count && !rc; n++) {
+		if (w->is_floor) {
+			rc = add_combinations(p, w, NULL, "4k", "none", p->threads[n]);
+			continue;
+		}
+		for (size_t i = 0; i < p->pages_count && !rc; i++) {
+			for (size_t j = 0; j < p->as_count && !rc; j++)
+				rc = add_combinations(p, w, spec, p->pages[i],
+						      w->only_as ? w->only_as : p->as[j],
+						      p->threads[n]);
+		}
+	}
+	return rc;
+}
+
+/* Stable words: pages and as outlive the option lists that they were read from. */
+static const char *constant_word(const char *word)
+{
+	static const char *const words[] = {"4k", "thp", "2m", "auto", "none", "mmap"};
+
+	for (size_t i = 0; i < 6; i++) {
+		if (strcmp(words[i], word) == 0)
+			return words[i];
+	}
+	return "";
+}
+
+static int add_all(struct planner *p)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < p->workload_count && !rc; i++) {
+		if (p->workloads[i]->is_floor)
+			rc = add_workload(p, p->workloads[i], NULL);
+	}
+	for (size_t t = 0; t < p->plan->translator_count && !rc; t++) {
+		for (size_t i = 0; i < p->workload_count && !rc; i++) {
+			if (!p->workloads[i]->is_floor)
+				rc = add_workload(p, p->workloads[i], &p->plan->translators[t]);
+		}
+	}
+	for (size_t i = 0; i < p->plan->count; i++) {
+		struct plan_benchmark *b = &p->plan->benchmarks[i];
+
+		b->pages = constant_word(b->pages);
+		b->pages_asked = b->pages;
+		b->as = constant_word(b->as);
+	}
+	return rc;
+}
+
+static int parse_translators(struct planner *p)
+{
+	struct plan *plan = p->plan;
+	char **items;
+	size_t count = options_list(p->options->text[OPTION_TRANSLATOR], &items);
+	int rc = 0;
+
+	plan->translators = calloc(count, sizeof(*plan->translators));
+	if (!plan->translators)
+		abort();
+	for (size_t i = 0; i < count && !rc; i++)
+		rc = translator_spec_parse(&plan->translators[plan->translator_count++], items[i],
+					   p->error, p->error_size);
+	options_list_free(items, count);
+	return rc;
+}
+
+static int read_options(struct planner *p)
+{
+	const struct options *o = p->options;
+	const char *threads = o->text[OPTION_THREADS];
+	char why[256] = "", pair[16];
+	int rc = parse_translators(p);
+
+	if (rc)
+		return rc;
+	if (p->plan->quick && !options_given(o, OPTION_THREADS)) {
+		/* Two threads show sharing, where there are two CPUs. */
+		snprintf(pair, sizeof(pair), "%s", p->topology->pu_count > 1 ? "1,2" : "1");
+		threads = pair;
+	}
+	rc = options_threads(threads, p->topology->pu_count, p->threads, COUNTS_MAX,
+			     &p->thread_count, why, sizeof(why));
+	if (rc) {
+		snprintf(p->error, p->error_size, "--threads \"%s\": %s", threads, why);
+		return rc == -ERANGE ? -ENODEV : rc;
+	}
+	rc = placement_check(o->text[OPTION_PLACE], why, sizeof(why));
+	if (!rc)
+		rc = memory_policy_parse(o->text[OPTION_MEM], p->topology, &p->plan->policy, why,
+					 sizeof(why));
+	if (rc) {
+		snprintf(p->error, p->error_size, "%s", why);
+		return rc;
+	}
+	rc = find_workloads(p);
+	if (!rc)
+		add_floors(p);
+	return rc ? rc : check_params(p);
+}
+
+/* A quick suite fits its budget whatever the number of workloads is. */
+static void choose_times(struct plan *plan, const struct options *options)
+{
+	plan->repeat = (unsigned)options->repeat;
+	plan->duration_ns = options->duration_ns;
+	if (!plan->quick)
+		return;
+	if (!options_given(options, OPTION_REPEAT))
+		plan->repeat = QUICK_REPEAT;
+	if (options_given(options, OPTION_DURATION) || !plan->count)
+		return;
+	plan->duration_ns = PLAN_QUICK_NS / plan->count / plan->repeat;
+	if (plan->duration_ns > QUICK_DURATION_NS_MAX)
+		plan->duration_ns = QUICK_DURATION_NS_MAX;
+	if (plan->duration_ns < QUICK_DURATION_NS_MIN)
+		plan->duration_ns = QUICK_DURATION_NS_MIN;
+}
+
+int plan_create(struct plan *plan, const struct options *options, const struct topology *t,
+		char *error, size_t size)
+{
+	struct planner p = {.plan = plan, .options = options, .topology = t, .error = error,
+			    .error_size = size};
+	int rc;
+
+	memset(plan, 0, sizeof(*plan));
+	plan->quick = !options->argument_count;
+	p.pages_count = options_list(options->text[OPTION_PAGES], &p.pages);
+	p.as_count = options_list(options->text[OPTION_AS], &p.as);
+	p.param_count = options_list(options->text[OPTION_PARAM], &p.params);
+	rc = read_options(&p);
+	if (!rc)
+		rc = add_all(&p);
+	if (!rc) {
+		plan_finish(plan, options);
+		choose_times(plan, options);
+	}
+	options_list_free(p.pages, p.pages_count);
+	options_list_free(p.as, p.as_count);
+	options_list_free(p.params, p.param_count);
+	return rc;
+}
+
+static void benchmark_release(struct plan_benchmark *b)
+{
+	free(b->name);
+	free(b->cpus);
+}
+
+void plan_release(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		benchmark_release(&plan->benchmarks[i]);
+	for (size_t i = 0; i < plan->skip_count; i++) {
+		free(plan->skips[i].translator);
+		free(plan->skips[i].reason);
+	}
+	for (size_t i = 0; i < plan->translator_count; i++)
+		translator_spec_release(&plan->translators[i]);
+	free(plan->benchmarks);
+	free(plan->skips);
+	free(plan->translators);
+	memset(plan, 0, sizeof(*plan));
+}
+
+static void benchmark_rename(struct plan_benchmark *b, const struct options *options)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		abort();
+	if (b->translator)
+		fprintf(out, "%s/%s/pages=%s/as=%s", b->translator->text, b->workload->name,
+			b->pages, b->as);
+	else
+		fprintf(out, "%s", b->workload->name);
+	fprintf(out, "/place=%s", options->text[OPTION_PLACE]);
+	if (strcmp(options->text[OPTION_MEM], "local") != 0)
+		fprintf(out, "/mem=%s", options->text[OPTION_MEM]);
+	for (unsigned k = 0; k < 8 && b->workload->params[k].name; k++) {
+		if (b->params[k] != b->workload->params[k].value)
+			fprintf(out, "/%s=%" PRIu64, b->workload->params[k].name, b->params[k]);
+	}
+	fprintf(out, "/threads=%u", b->threads);
+	if (fclose(out))
+		abort();
+	free(b->name);
+	b->name = text;
+}
+
+/* Whether two differ in nothing but their threads. */
+static bool same_but_threads(const struct plan_benchmark *a, const struct plan_benchmark *b)
+{
+	return a->workload == b->workload && a->translator == b->translator &&
+	       strcmp(a->pages, b->pages) == 0 && strcmp(a->as, b->as) == 0 &&
+	       memcmp(a->params, b->params, sizeof(a->params)) == 0;
+}
+
+static size_t floor_of(const struct plan *plan, const struct plan_benchmark *b)
+{
+	size_t found = PLAN_NONE;
+
+	if (!b->workload->floor || b->workload->is_floor)
+		return PLAN_NONE;
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct plan_benchmark *f = &plan->benchmarks[i];
+
+		if (strcmp(f->workload->name, b->workload->floor) != 0)
+			continue;
+		/* A floor with a thread count of its own serves all. */
+		if (f->threads == b->threads)
+			return i;
+		found = i;
+	}
+	return found;
+}
+
+void plan_finish(struct plan *plan, const struct options *options)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		struct plan_benchmark b = plan->benchmarks[i];
+		size_t j = 0;
+
+		benchmark_rename(&b, options);
+		while (j < kept && strcmp(plan->benchmarks[j].name, b.name) != 0)
+			j++;
+		if (j < kept)
+			benchmark_release(&b);
+		else
+			plan->benchmarks[kept++] = b;
+	}
+	plan->count = kept;
+	for (size_t i = 0; i < kept; i++) {
+		struct plan_benchmark *b = &plan->benchmarks[i];
+
+		b->floor = floor_of(plan, b);
+		b->fewest = PLAN_NONE;
+		for (size_t j = 0; j < kept; j++) {
+			const struct plan_benchmark *other = &plan->benchmarks[j];
+
+			if (same_but_threads(b, other) && other->threads < b->threads &&
+			    (b->fewest == PLAN_NONE ||
+			     other->threads < plan->benchmarks[b->fewest].threads))
+				b->fewest = j;
+		}
+	}
+}
+
+size_t plan_find(const struct plan *plan, const char *name)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		if (strcmp(plan->benchmarks[i].name, name) == 0)
+			return i;
+	}
+	return PLAN_NONE;
+}
+
+uint64_t plan_total_ns(const struct plan *plan)
+{
+	return plan->duration_ns * plan->repeat * plan->count;
+}
+
+void plan_order(const struct plan *plan, uint64_t seed, unsigned repetition, size_t *order)
+{
+	struct worker state = {.seed = (seed + repetition + 1) * UINT64_C(0x9e3779b97f4a7c15) | 1};
+
+	for (size_t i = 0; i < plan->count; i++)
+		order[i] = i;
+	for (size_t i = plan->count; i > 1; i--) {
+		size_t j = worker_random(&state) % i, swap = order[i - 1];
+
+		order[i - 1] = order[j];
+		order[j] = swap;
+	}
+}

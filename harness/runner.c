@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runner.c - the life of one repetition.
+ *
+ * A conductor thread does all that could hang (open, setup, workers, verify, teardown), while the
+ * caller waits for it no longer than the time box: sleeping, so that nothing preempts a worker.
+ */
+#include "harness/runner.h"
+
+#include <errno.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/noise.h"
+#include "harness/worker.h"
+
+/* Addresses at which pages are looked for: every 2 MiB of this much. */
+#define SAMPLE_BYTES (UINT64_C(64) << 30)
+#define SAMPLE_STEP (UINT64_C(2) << 20)
+#define SAMPLES_MAX 64
+
+static atomic_bool stopping;
+
+void runner_stop(void)
+{
+	atomic_store(&stopping, true);
+}
+
+bool runner_stopping(void)
+{
+	return atomic_load_explicit(&stopping, memory_order_relaxed);
+}
+
+void runner_fail(struct runner_shared *shared, const char *what, int rc)
+{
+	int error = rc <= -0x10000 ? -rc - 0x10000 : -rc;
+
+	pthread_mutex_lock(&shared->error_lock);
+	if (!atomic_load(&shared->failed)) {
+		shared->error_rc = rc;
+		snprintf(shared->error, sizeof(shared->error), "%s: %s%s", what,
+			 rc <= -0x10000 ? "bus error: " : "", strerror(error));
+		atomic_store(&shared->failed, true);
+	}
+	pthread_mutex_unlock(&shared->error_lock);
+}
+
+/* Anonymous memory of this process, bytes; 0 if unreadable. */
+static int64_t rss_anon(void)
+{
+	char line[128];
+	long long kib = 0;
+	FILE *file = fopen("/proc/self/status", "re");
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "RssAnon: %lld kB", &kib) == 1)
+			break;
+	}
+	if (file)
+		fclose(file);
+	return kib * 1024;
+}
+
+static void prepare_workers(struct runner_shared *shared)
+{
+	const struct runner_request *request = shared->request;
+	const struct plan_benchmark *b = request->benchmark;
+	struct worker seeds = {.seed = request->seed * UINT64_C(0x9e3779b97f4a7c15) | 1};
+	unsigned index = 0;
+
+	for (unsigned role = 0; role < WORKLOAD_MAX_ROLES; role++) {
+		for (unsigned i = 0; i < b->role_threads[role]; i++, index++) {
+			const struct topology_pu *pu =
+				topology_find(request->topology, request->cpus[index]);
+			int node = pu ? pu->node_os : 0;
+
+			shared->run.workers[index] = (struct worker){
+				.run = &shared->run,
+				.t = shared->run.t,
+				.index = index,
+				.role = role,
+				.role_index = i,
+				.role_count = b->role_threads[role],
+				.cpu = (int)request->cpus[index],
+				.node = node,
+				.memory_node = memory_policy_node(request->policy, node),
+				.seed = worker_random(&seeds) | 1,
+			};
+			shared->threads[index] = (struct runner_thread){
+				.role = role, .cpu_asked = request->cpus[index], .cpu = -1,
+				.node = -1};
+			shared->workers[index] = (struct runner_worker){
+				.shared = shared, .worker = &shared->run.workers[index],
+				.result = &shared->threads[index]};
+		}
+	}
+}
+
+/* Starts all workers and joins them. */
+static void run_workers(struct runner_shared *shared, struct runner_result *result)
+{
+	unsigned count = shared->run.worker_count, started = 0;
+	int rc = 0;
+
+	if (pthread_barrier_init(&shared->start, NULL, count))
+		abort();
+	for (; started < count && !rc; started += !rc)
+		rc = pthread_create(&shared->workers[started].thread, NULL, worker_main,
+				    &shared->workers[started]);
+	if (rc) {
+		/* Those that exist wait at the barrier for ever. */
+		runner_fail(shared, "pthread_create", -rc);
+		if (started) {
+			result->outcome = RUNNER_HUNG;
+			snprintf(result->error, sizeof(result->error),
+				 "only %u of %u threads could be created", started, count);
+			return;
+		}
+	}
+	for (unsigned i = 0; i < started; i++)
+		pthread_join(shared->workers[i].thread, NULL);
+	pthread_barrier_destroy(&shared->start);
+}
+
+/* Reads back where pages are and how large, for a sample of those present. */
+static void read_placement(const struct workload_run *run, struct runner_result *result)
+{
+	const struct translator *t = run->t;
+	struct translator_translation at;
+	unsigned samples = 0;
+	uint64_t size;
+	int node, rc = -ENOENT;
+
+	if (!t || !run->space || !t->lookup || !t->placement) {
+		snprintf(result->placement_reason, sizeof(result->placement_reason), "%s",
+			 !t ? "a floor has no pages of a translator" :
+			 !run->space ? "the workload has no space" :
+			 "the translator cannot say where its pages are");
+		return;
+	}
+	for (uint64_t a = 0; a < SAMPLE_BYTES && samples < SAMPLES_MAX; a += SAMPLE_STEP) {
+		if (t->lookup(run->space, a, TRANSLATOR_READ, &at))
+			continue;
+		rc = t->placement(run->engine, at.file, at.offset, &size, &node);
+		if (rc)
+			break;
+		/* The smallest says what the slowest of them costs. */
+		if (!result->kernel_page_size || size < result->kernel_page_size)
+			result->kernel_page_size = size;
+		if (node >= 0 && node < RUNNER_NODES_MAX)
+			result->pages_per_node[node]++;
+		samples++;
+	}
+	if (!samples)
+		snprintf(result->placement_reason, sizeof(result->placement_reason), "%s",
+			 rc == -ENOENT ? "no page was present to look at" : strerror(-rc));
+}
+
+/* With an open engine: setup to teardown. */
+static void run_workload(struct runner_shared *shared, struct runner_result *result,
+			 int64_t rss_before)
+{
+	struct workload_run *run = &shared->run;
+	const struct workload *workload = run->workload;
+	struct noise_sample before, after;
+	int rc = workload->setup ? workload->setup(run) : 0;
+
+	if (rc) {
+		result->outcome = RUNNER_REFUSED;
+		result->rc = rc;
+		snprintf(result->error, sizeof(result->error), "%s: setup: %s%s", workload->name,
+			 strerror(rc <= -0x10000 ? -rc - 0x10000 : -rc),
+			 rc == -ENOMEM ? " (see --memory-max and --param)" : "");
+	} else {
+		noise_sample_take(&before, NULL);
+		run_workers(shared, result);
+		if (result->outcome == RUNNER_HUNG)
+			return;
+		noise_sample_take(&after, NULL);
+		/* What this thread did is no matter, it slept. */
+		result->noise = noise_flags(&before, &after) & NOISE_THROTTLED;
+		result->has_stat = run->t && run->t->stat &&
+				   !run->t->stat(run->engine, &result->stat);
+		result->rss_anon = rss_anon() - rss_before;
+		if (shared->failed) {
+			result->outcome = shared->error_rc == -ENOMEM ? RUNNER_REFUSED :
+									RUNNER_VOID;
+			result->rc = shared->error_rc;
+			snprintf(result->error, sizeof(result->error), "%s: %s", workload->name,
+				 shared->error);
+		} else if (runner_stopping()) {
+			result->outcome = RUNNER_STOPPED;
+		} else {
+			read_placement(run, result);
+			rc = workload->verify ? workload->verify(run) : 0;
+		}
+		if (rc) {
+			result->outcome = RUNNER_VOID;
+			result->rc = rc;
+			snprintf(result->error, sizeof(result->error),
+				 "%s: verification failed: %s", workload->name, strerror(-rc));
+		}
+	}
+	if (workload->teardown)
+		workload->teardown(run);
+}
+
+/* What hangs may still write here after runner_run gave up: hence not on its stack. */
+static struct conductor {
+	struct runner_request request;
+	struct runner_result result;
+	sem_t done;
+} conductor;
+
+static void conduct(const struct runner_request *request, struct runner_result *result)
+{
+	const struct plan_benchmark *b = request->benchmark;
+	struct runner_shared *shared = aligned_alloc(128, sizeof(*shared));
+	const struct translator *t = b->translator ? b->translator->translator : NULL;
+	int64_t rss_before = rss_anon();
+	int rc = 0;
+
+	if (!shared)
+		abort();
+	memset(shared, 0, sizeof(*shared));
+	pthread_mutex_init(&shared->error_lock, NULL);
+	shared->request = request;
+	shared->run = (struct workload_run){.workload = b->workload, .t = t, .pages = b->pages,
+					    .as = b->as, .worker_count = b->threads,
+					    .memory_max = request->memory_max};
+	memcpy(shared->run.params, b->params, sizeof(b->params));
+	shared->run.workers = aligned_alloc(128, b->threads * sizeof(struct worker));
+	shared->workers = calloc(b->threads, sizeof(*shared->workers));
+	shared->threads = calloc(b->threads, sizeof(*shared->threads));
+	if (!shared->run.workers || !shared->workers || !shared->threads)
+		abort();
+	memset(shared->run.workers, 0, b->threads * sizeof(struct worker));
+	result->threads = shared->threads;
+	result->thread_count = b->threads;
+	/* A setup may ask who the workers will be. */
+	prepare_workers(shared);
+	if (t)
+		rc = translator_spec_open(b->translator, b->pages, b->as, request->memory_max,
+					  &shared->run.engine, result->error,
+					  sizeof(result->error));
+	if (!rc && t && t->thread_enter)
+		rc = t->thread_enter(shared->run.engine);
+	if (rc) {
+		result->outcome = RUNNER_REFUSED;
+		result->rc = rc;
+	} else {
+		run_workload(shared, result, rss_before);
+		if (result->outcome == RUNNER_HUNG)
+			return;
+	}
+	if (t && t->thread_leave && !rc)
+		t->thread_leave(shared->run.engine);
+	if (t && shared->run.engine)
+		t->close(shared->run.engine);
+	pthread_mutex_destroy(&shared->error_lock);
+	free(shared->run.workers);
+	free(shared->workers);
+	free(shared);
+}
+
+static void *conductor_main(void *argument)
+{
+	(void)argument;
+	conduct(&conductor.request, &conductor.result);
+	sem_post(&conductor.done);
+	return NULL;
+}
+
+void runner_run(const struct runner_request *request, struct runner_result *result)
+{
+	uint64_t until = clock_source_monotonic_ns() + request->time_box_ns;
+	struct timespec deadline = {.tv_sec = (time_t)(until / 1000000000),
+				    .tv_nsec = (long)(until % 1000000000)};
+	pthread_t thread;
+	int rc;
+
+	memset(result, 0, sizeof(*result));
+	memset(&conductor, 0, sizeof(conductor));
+	conductor.request = *request;
+	sem_init(&conductor.done, 0, 0);
+	rc = pthread_create(&thread, NULL, conductor_main, NULL);
+	if (rc) {
+		result->outcome = RUNNER_REFUSED;
+		result->rc = -rc;
+		snprintf(result->error, sizeof(result->error), "no thread: %s", strerror(rc));
+		return;
+	}
+	do
+		rc = sem_clockwait(&conductor.done, CLOCK_MONOTONIC, &deadline);
+	while (rc && errno == EINTR);
+	if (rc) {
+		result->outcome = RUNNER_HUNG;
+		snprintf(result->error, sizeof(result->error),
+			 "%s did not end within %.0f s: a worker hangs",
+			 request->benchmark->name, (double)request->time_box_ns / 1e9);
+		return;
+	}
+	pthread_join(thread, NULL);
+	sem_destroy(&conductor.done);
+	*result = conductor.result;
+}
+
+void runner_result_release(struct runner_result *result)
+{
+	for (unsigned i = 0; i < result->thread_count; i++)
+		histogram_destroy(result->threads[i].latency);
+	free(result->threads);
+	memset(result, 0, sizeof(*result));
+}
+
+double runner_ops_per_s(const struct runner_result *result, int role)
+{
+	double total = 0;
+
+	for (unsigned i = 0; i < result->thread_count; i++) {
+		const struct runner_thread *t = &result->threads[i];
+
+		if (t->busy_ns && (role < 0 || t->role == (unsigned)role))
+			total += (double)t->ops * 1e9 / (double)t->busy_ns;
+	}
+	return total;
+}
+
+double runner_ns_per_op(const struct runner_result *result)
+{
+	uint64_t ops = 0, busy = 0;
+
+	for (unsigned i = 0; i < result->thread_count; i++) {
+		ops += result->threads[i].ops;
+		busy += result->threads[i].busy_ns;
+	}
+	return ops ? (double)busy / (double)ops : 0;
+}

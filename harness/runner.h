@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runner.h - one repetition of one benchmark: opens an engine, runs the workers, reads back.
+ *
+ * Workers are pinned, set up, and warmed up; only the window in which all of them run counts, and
+ * they go on (unrecorded) until the last has left it. One runner at a time in a process: it is
+ * called from the thread that supervises, and runs on threads of its own.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "harness/clock.h"
+#include "harness/histogram.h"
+#include "harness/plan.h"
+
+#define RUNNER_NODES_MAX 64
+
+struct runner_request {
+	const struct plan_benchmark *benchmark;
+	const struct topology *topology;
+	const struct clock_source *clock;
+	const struct memory_policy *policy;
+	const unsigned *cpus; /* kernel's numbers, benchmark->threads of them */
+	uint64_t duration_ns; /* of the window */
+	uint64_t memory_max; /* bytes */
+	uint64_t seed;
+	uint64_t time_box_ns; /* after which it counts as hung */
+};
+
+struct runner_thread {
+	unsigned role, cpu_asked, batch; /* batch: operations timed at once */
+	int cpu, node; /* where it was found at the end of its window */
+	uint64_t ops, busy_ns; /* in the window; busy: the timed portions */
+	uint64_t preempted; /* involuntary switches in the window */
+	unsigned noise; /* NOISE_ bits */
+	struct histogram *latency;
+};
+
+enum runner_outcome {
+	RUNNER_OK,
+	RUNNER_REFUSED, /* engine or setup said no: rc and error say why */
+	RUNNER_VOID, /* a worker or verify failed: the results are void */
+	RUNNER_STOPPED, /* runner_stop: nothing of this repetition counts */
+	RUNNER_HUNG, /* time box exceeded: its threads still exist, the process must end */
+};
+
+struct runner_result {
+	enum runner_outcome outcome;
+	int rc; /* -errno of what failed */
+	char error[400]; /* a sentence */
+	unsigned thread_count;
+	struct runner_thread *threads;
+	bool has_stat;
+	struct translator_stat stat;
+	int64_t rss_anon; /* growth of the process's anonymous memory, bytes */
+	uint64_t kernel_page_size; /* 0: not known, placement_reason says why */
+	uint64_t pages_per_node[RUNNER_NODES_MAX]; /* of a sample of pages */
+	char placement_reason[160];
+	unsigned noise; /* NOISE_ bits of the process as a whole */
+};
+
+/* Runs it. The result is complete for RUNNER_OK and RUNNER_VOID; runner_result_release it
+ * unless RUNNER_HUNG. */
+void runner_run(const struct runner_request *request, struct runner_result *result);
+void runner_result_release(struct runner_result *result);
+
+/* Asks the running repetition, and all later ones, to end; async-signal-safe. */
+void runner_stop(void);
+bool runner_stopping(void);
+
+/* Operations per second of all threads of a role (role < 0: of all roles). */
+double runner_ops_per_s(const struct runner_result *result, int role);
+/* Nanoseconds of busy time for each operation, over all threads. 0 without operations. */
+double runner_ns_per_op(const struct runner_result *result);

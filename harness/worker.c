@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker.c - a worker thread: enter, warm up, the common window, leave.
+ *
+ * In the warm-up the length of a batch is found: operations of about 100 ns and more are timed one
+ * by one, shorter ones in batches of at least a microsecond, since the clock advances in steps of
+ * 10 ns and a pair of readings costs 20.
+ */
+#include "harness/worker.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/noise.h"
+#include "harness/placement.h"
+
+#define BATCH_MAX 4096u
+#define SINGLE_NS 100.0
+#define BATCH_NS 1000.0
+#define WARM_UP_PART 10
+
+static bool stopped(const struct runner_shared *shared)
+{
+	return atomic_load_explicit(&shared->failed, memory_order_relaxed) || runner_stopping();
+}
+
+/* Times one batch, after a reset where a round is over. Returns operations done. */
+static uint64_t batch_run(struct runner_worker *rw, uint64_t *begin, uint64_t *end)
+{
+	const struct clock_source *clock = rw->shared->request->clock;
+	struct worker *w = rw->worker;
+	const struct workload_role *role = &w->run->workload->roles[w->role];
+	uint64_t want = rw->batch, done;
+
+	if (rw->round && !rw->left) {
+		if (role->reset)
+			role->reset(w);
+		rw->left = rw->round;
+	}
+	if (rw->round && want > rw->left)
+		want = rw->left;
+	*begin = clock_source_now(clock);
+	done = role->run(w, want);
+	*end = clock_source_now(clock);
+	rw->left -= rw->round ? done : 0;
+	if (w->error)
+		runner_fail(rw->shared, role->name, w->error);
+	return done;
+}
+
+/* Runs for a tenth of the window, and chooses the batch. */
+static void warm_up(struct runner_worker *rw)
+{
+	const struct runner_shared *shared = rw->shared;
+	const struct clock_source *clock = shared->request->clock;
+	uint64_t now = clock_source_now(clock), begin, end, ops = 0, busy = 0;
+	uint64_t until = now + clock_source_counts(clock,
+						   shared->request->duration_ns / WARM_UP_PART);
+	bool singles = rw->worker->run->workload->roles[rw->worker->role].singles;
+	double ns;
+
+	rw->batch = 1;
+	do {
+		uint64_t done = batch_run(rw, &begin, &end);
+		bool full = done == rw->batch;
+
+		ops += done;
+		busy += end - begin;
+		if (!singles && full && rw->batch < BATCH_MAX &&
+		    clock_source_ns(clock, end - begin) < (uint64_t)BATCH_NS) {
+			/* What is short of a batch says more about the clock than about it. */
+			rw->batch *= 2;
+			ops = busy = 0;
+		}
+	} while (end < until && !stopped(shared));
+	rw->batch = 1;
+	if (singles || !ops)
+		return;
+	ns = (double)clock_source_ns(clock, busy) / (double)ops;
+	while (ns < SINGLE_NS && (double)rw->batch * ns < BATCH_NS && rw->batch < BATCH_MAX)
+		rw->batch *= 2;
+}
+
+static void measure(struct runner_worker *rw, uint64_t deadline)
+{
+	const struct clock_source *clock = rw->shared->request->clock;
+	struct histogram *latency = rw->result->latency;
+	bool fine = rw->batch > 1;
+	uint64_t begin, end, ops = 0, busy = 0;
+
+	for (;;) {
+		uint64_t done = batch_run(rw, &begin, &end), counts = end - begin;
+
+		/* What began outside the window is not of it. */
+		if (begin >= deadline || stopped(rw->shared))
+			break;
+		if (!done)
+			continue;
+		busy += counts;
+		ops += done;
+		if (fine)
+			histogram_record_n(latency, clock_source_ns16(clock, counts) / done, done);
+		else
+			histogram_record(latency, clock_source_ns(clock, counts));
+	}
+	rw->result->ops = ops;
+	rw->result->busy_ns = clock_source_ns(clock, busy);
+}
+
+/* All of it between the barrier and leaving. */
+static void window(struct runner_worker *rw)
+{
+	struct runner_shared *shared = rw->shared;
+	const struct clock_source *clock = shared->request->clock;
+	unsigned count = shared->run.worker_count;
+	struct noise_sample before, after;
+	uint64_t begin, end, deadline;
+
+	warm_up(rw);
+	rw->result->batch = (unsigned)rw->batch;
+	histogram_reset(rw->result->latency, rw->batch > 1 ? HISTOGRAM_UNIT_BATCH : 1.0);
+	if (atomic_fetch_add(&shared->warm, 1) + 1 == count)
+		atomic_store(&shared->deadline,
+			     clock_source_now(clock) +
+				     clock_source_counts(clock, shared->request->duration_ns));
+	while (!(deadline = atomic_load_explicit(&shared->deadline, memory_order_relaxed)) &&
+	       !stopped(shared))
+		batch_run(rw, &begin, &end);
+	noise_sample_thread(&before);
+	if (!stopped(shared))
+		measure(rw, deadline);
+	noise_sample_thread(&after);
+	atomic_fetch_add(&shared->finished, 1);
+	/* The others still measure: they must not be left alone. */
+	while (atomic_load_explicit(&shared->finished, memory_order_relaxed) < count &&
+	       !stopped(shared))
+		batch_run(rw, &begin, &end);
+	rw->result->noise |= noise_flags(&before, &after);
+	if (before.thread_preempted != NOISE_MISSING && after.thread_preempted != NOISE_MISSING)
+		rw->result->preempted = after.thread_preempted - before.thread_preempted;
+}
+
+static int settle(struct runner_worker *rw)
+{
+	struct runner_shared *shared = rw->shared;
+	const struct runner_request *request = shared->request;
+	struct worker *w = rw->worker;
+	char why[160] = "";
+	int rc;
+
+	/* A refusal is seen by read-back: the place that was got is not the one asked for. */
+	if (placement_pin(rw->result->cpu_asked))
+		rw->result->noise |= NOISE_MIGRATED;
+	/* Local is the kernel's default: where policies are forbidden, it holds all the same. */
+	rc = memory_policy_apply(request->policy, request->topology, why, sizeof(why));
+	if (rc && request->policy->kind != MEMORY_POLICY_LOCAL) {
+		runner_fail(shared, why, rc);
+		return rc;
+	}
+	rw->result->latency = histogram_create(1.0);
+	if (!rw->result->latency) {
+		runner_fail(shared, "histogram", -ENOMEM);
+		return -ENOMEM;
+	}
+	rc = w->t && w->t->thread_enter ? w->t->thread_enter(w->run->engine) : 0;
+	if (rc) {
+		runner_fail(shared, "thread_enter", rc);
+		return rc;
+	}
+	if (w->run->workload->enter) {
+		rc = w->run->workload->enter(w);
+		if (rc)
+			runner_fail(shared, "enter", rc);
+	}
+	return rc;
+}
+
+void *worker_main(void *argument)
+{
+	struct runner_worker *rw = argument;
+	struct worker *w = rw->worker;
+	const struct workload *workload = w->run->workload;
+	const struct workload_role *role = &workload->roles[w->role];
+	unsigned cpu, node;
+	int rc = settle(rw);
+
+	rw->round = role->round ? role->round :
+		    workload->round_of ? workload->round_of(w->run, w->role) : 0;
+	rw->left = rw->round;
+	pthread_barrier_wait(&rw->shared->start);
+	if (!stopped(rw->shared))
+		window(rw);
+	rw->result->cpu = getcpu(&cpu, &node) ? -1 : (int)cpu;
+	rw->result->node = rw->result->cpu < 0 ? -1 : (int)node;
+	if (rw->result->cpu != (int)rw->result->cpu_asked)
+		rw->result->noise |= NOISE_MIGRATED;
+	if (!rc && workload->leave)
+		workload->leave(w);
+	if (w->t && w->t->thread_leave)
+		w->t->thread_leave(w->run->engine);
+	return NULL;
+}
