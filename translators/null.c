@@ -203,10 +203,9 @@ const struct translator translator_null = {
 	.name = "null",
 	.version = "1",
 	.description = "computes nothing: the cost of the call gate",
-	.capabilities = TRANSLATOR_CAN_OBJECTS | TRANSLATOR_CAN_REFERENCES |
-			TRANSLATOR_CAN_SPACES | TRANSLATOR_CAN_PROTECT | TRANSLATOR_CAN_DISCARD |
-			TRANSLATOR_CAN_TOUCH | TRANSLATOR_CAN_HUGE_2M | TRANSLATOR_CAN_THP |
-			TRANSLATOR_COMPUTES_NOTHING,
+	.capabilities = TRANSLATOR_CAN_OBJECTS | TRANSLATOR_CAN_REFERENCES | TRANSLATOR_CAN_SPACES |
+			TRANSLATOR_CAN_PROTECT | TRANSLATOR_CAN_DISCARD | TRANSLATOR_CAN_TOUCH |
+			TRANSLATOR_CAN_HUGE_2M | TRANSLATOR_CAN_THP | TRANSLATOR_COMPUTES_NOTHING,
 	.open = null_open,
 	.close = null_close,
 	.thread_enter = null_thread_enter,

@@ -11,7 +11,7 @@
 struct middle {
 	struct leaf {
 		uint64_t entries[512];
-	} *leaves[512];
+	} * leaves[512];
 };
 struct root {
 	struct middle *middles[512];

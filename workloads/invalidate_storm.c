@@ -10,8 +10,7 @@
 
 static uint64_t invalidate_storm_invalidate(struct worker *w, uint64_t count)
 {
-	int (*invalidate)(struct translator_object *, uint64_t, uint64_t) =
-		w->t->object_invalidate;
+	int (*invalidate)(struct translator_object *, uint64_t, uint64_t) = w->t->object_invalidate;
 	struct translator_object *object = w->run->object;
 	uint64_t page = workload_page_size(w->run), pages = w->run->params[0] / page;
 

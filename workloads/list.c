@@ -8,26 +8,26 @@
 
 #include "workloads/workload.h"
 
-#define WORKLOADS(X)          \
-	X(fault_anon)         \
-	X(fault_shared)       \
-	X(floor_fetch_add)    \
-	X(floor_madvise)      \
-	X(floor_map_unmap)    \
-	X(floor_minor_fault)  \
-	X(floor_mmap_fixed)   \
+#define WORKLOADS(X)           \
+	X(fault_anon)          \
+	X(fault_shared)        \
+	X(floor_fetch_add)     \
+	X(floor_madvise)       \
+	X(floor_map_unmap)     \
+	X(floor_minor_fault)   \
+	X(floor_mmap_fixed)    \
 	X(floor_mmap_populate) \
-	X(floor_pingpong)     \
-	X(floor_radix)        \
-	X(floor_sigsegv)      \
-	X(floor_sigsegv_mmap) \
-	X(invalidate_storm)   \
-	X(map_local)          \
-	X(refcount_own)       \
-	X(refcount_shared)    \
-	X(touch_anon)         \
-	X(translate)          \
-	X(translate_object)   \
+	X(floor_pingpong)      \
+	X(floor_radix)         \
+	X(floor_sigsegv)       \
+	X(floor_sigsegv_mmap)  \
+	X(invalidate_storm)    \
+	X(map_local)           \
+	X(refcount_own)        \
+	X(refcount_shared)     \
+	X(touch_anon)          \
+	X(translate)           \
+	X(translate_object)    \
 	X(truncate_storm)
 
 #define DECLARE(name) extern const struct workload workload_##name;

@@ -17,8 +17,8 @@ uint64_t map_fixed_run(struct worker *w, uint64_t count)
 	if (w->run->params[1])
 		flags |= MAP_POPULATE;
 	for (i = 0; i < count; i++, offset += 4096) {
-		void *at = mmap(base + offset, 4096, PROT_READ | PROT_WRITE, flags, fd,
-				(off_t)offset);
+		void *at =
+			mmap(base + offset, 4096, PROT_READ | PROT_WRITE, flags, fd, (off_t)offset);
 
 		if (at == MAP_FAILED) {
 			workload_fail(w, -errno);

@@ -31,8 +31,8 @@ static int translate_object_setup(struct workload_run *run)
 static uint64_t translate_object_run(struct worker *w, uint64_t count)
 {
 	int (*translate)(struct translator_object *, struct translator_range,
-			 struct translator_range, uint32_t, struct translator_translation *,
-			 size_t, size_t *) = w->t->translate;
+			 struct translator_range, uint32_t, struct translator_translation *, size_t,
+			 size_t *) = w->t->translate;
 	struct translator_object *object = w->run->object;
 	uint64_t mask = w->run->params[0] - 1;
 	struct translator_translation out;

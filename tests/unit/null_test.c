@@ -49,7 +49,8 @@ static void table_is_complete(void **state)
 
 static void unknown_option_is_refused_by_name(void **state)
 {
-	const struct translator_option options[] = { { "pages", "4k" }, { "colour", "red" },
+	const struct translator_option options[] = { { "pages", "4k" },
+						     { "colour", "red" },
 						     { NULL, NULL } };
 	struct translator_engine *engine = NULL;
 	char error[80] = "";
