@@ -211,9 +211,10 @@ static bool find_and_lock(const struct address_map *m, uint64_t page,
 				mm_rcu_read_unlock();
 				return false;
 			}
+			/* seq_cst: the other half of the fence in space_invalidate() */
 			if (atomic_compare_exchange_weak_explicit(p->entry, &p->word,
 								  p->word | ENTRY_LOCK,
-								  memory_order_acquire,
+								  memory_order_seq_cst,
 								  memory_order_acquire)) {
 				mm_rcu_read_unlock(); /* the lock pins the node from here */
 				return true;

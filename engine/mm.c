@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mm.c - see mm.h: life of memory managers, spaces and threads; statistics. */
+#include "engine/mm.h"
+
+#include <errno.h>
+#include <numa.h>
+#include <stdlib.h>
+
+#include "engine/fail.h"
+#include "engine/park.h"
+#include "engine/space.h"
+#include "engine/trap.h"
+
+#define NODE_LIMIT (UINT32_C(1) << 23) /* 32 GiB of nodes: 16 TiB of dense pages */
+
+static void list_lock(struct mm *mm) ACQUIRES(leaf_class) MAY_LOCK_LEAF NO_TSA
+{
+	lock_rank_push(RANK_LEAF, (struct lock_key){ 0, (uintptr_t)mm }, LOCK_SITE);
+	park_lock_raw(&mm->list_lock);
+}
+
+static void list_unlock(struct mm *mm) RELEASES(leaf_class) NO_TSA
+{
+	park_unlock_raw(&mm->list_lock);
+	lock_rank_pop(RANK_LEAF, (struct lock_key){ 0, (uintptr_t)mm }, LOCK_SITE);
+}
+
+static void find_nodes(struct mm *mm)
+{
+	mm->nodes = 1;
+	if (numa_available() < 0)
+		return;
+	mm->nodes = (unsigned)numa_max_node() + 1;
+	if (mm->nodes > SPACE_MAX_NODES)
+		mm->nodes = SPACE_MAX_NODES;
+	for (unsigned cpu = 0; cpu < PERCPU_MAX; cpu++) {
+		int node = numa_node_of_cpu((int)cpu);
+
+		mm->node_of_cpu[cpu] = node > 0 && (unsigned)node < mm->nodes ? (uint8_t)node : 0;
+	}
+}
+
+int mm_create(const struct mm_opts *opts, struct mm **out)
+{
+	static const struct mm_opts defaults;
+	struct mm *mm = calloc(1, sizeof(*mm));
+	int rc;
+
+	if (!mm)
+		return -ENOMEM;
+	if (!opts)
+		opts = &defaults;
+	mm->page_class = opts->page_class;
+	mm->allow_fallback = opts->memory.allow_fallback;
+	atomic_init(&mm->next_space_id, 1);
+	find_nodes(mm);
+	rc = memory_file_create(&opts->memory, &mm->memory);
+	if (rc)
+		goto no_memory;
+	rc = pool_init(&mm->node_pool, sizeof(struct node), NODE_LIMIT);
+	if (rc)
+		goto no_nodes;
+	rc = pool_init(&mm->vma_pool, sizeof(struct vma), ENTRY_VMA_LIMIT);
+	if (rc)
+		goto no_vmas;
+	*out = mm;
+	return 0;
+no_vmas:
+	pool_release(&mm->node_pool);
+no_nodes:
+	memory_file_destroy(mm->memory);
+no_memory:
+	free(mm);
+	return rc;
+}
+
+void mm_destroy(struct mm *mm)
+{
+	MM_CHECK(!atomic_load(&mm->spaces));
+	urcu_memb_barrier(); /* removed leaves go back to the pool first */
+	MM_CHECK(pool_live(&mm->node_pool) == 0);
+	MM_CHECK(pool_live(&mm->vma_pool) == 0);
+	pool_release(&mm->vma_pool);
+	pool_release(&mm->node_pool);
+	memory_file_destroy(mm->memory);
+	free(mm);
+}
+
+struct memory_file *mm_memory_file(struct mm *mm)
+{
+	return mm->memory;
+}
+
+/* ---- threads ---- */
+
+static _Thread_local unsigned thread_depth;
+
+int mm_thread_enter(void)
+{
+	if (thread_depth++)
+		return 0;
+	int rc = trap_thread_enter();
+
+	if (rc) {
+		thread_depth--;
+		return rc;
+	}
+	urcu_memb_register_thread();
+	return 0;
+}
+
+void mm_thread_leave(void)
+{
+	MM_CHECK(thread_depth);
+	if (--thread_depth)
+		return;
+	urcu_memb_unregister_thread();
+	trap_thread_leave();
+}
+
+/* ---- spaces ---- */
+
+static const struct mapping_space_ops space_ops = { .invalidate = space_invalidate };
+
+/* From the signal handler: the thread holds no engine lock (trap.h has made sure). */
+static int trap_fault(void *space, uint64_t address, mm_access at) NO_TSA
+{
+	return space_fault(space, address, at, true);
+}
+
+static int create_host(struct mm_space *s, const struct host_space_ops *host, uint64_t window)
+	MAY_LOCK_LEAF
+{
+	int rc;
+
+	if (host == &host_space_none)
+		return 0;
+	rc = trap_install();
+	if (rc)
+		return rc;
+	rc = host->create(window, &s->host);
+	if (rc)
+		return rc;
+	s->end_page = window >> MM_PAGE_SHIFT;
+	rc = trap_register(host->address(s->host, 0), window, trap_fault, s);
+	if (rc)
+		host->destroy(s->host);
+	return rc;
+}
+
+int mm_space_create(struct mm *mm, const struct host_space_ops *host, uint64_t window_bytes,
+		    struct mm_space **out)
+{
+	struct mm_space *s = aligned_alloc(_Alignof(struct mm_space), sizeof(*s));
+	int rc;
+
+	if (!s)
+		return -ENOMEM;
+	s->mm = mm;
+	s->host = NULL;
+	s->end_page = MM_ADDRESS_END >> MM_PAGE_SHIFT;
+	s->ms.ops = &space_ops;
+	s->ms.id = atomic_fetch_add_explicit(&mm->next_space_id, 1, memory_order_relaxed);
+	rc = address_map_init(&s->map, &mm->node_pool, &mm->vma_pool, s->ms.id, vma_add);
+	if (rc)
+		goto no_map;
+	rc = create_host(s, host, window_bytes);
+	if (rc)
+		goto no_host;
+	range_lock_init(&s->mapping, s->ms.id);
+	atomic_fetch_add(&mm->spaces, 1);
+	list_lock(mm);
+	s->next = mm->first_space;
+	s->previous = &mm->first_space;
+	if (s->next)
+		s->next->previous = &s->next;
+	mm->first_space = s;
+	list_unlock(mm);
+	*out = s;
+	return 0;
+no_host:
+	address_map_release(&s->map);
+no_map:
+	free(s);
+	return rc;
+}
+
+/* Everything goes: unit by unit, so that no vma needs memory to be cut. */
+static void unmap_all(struct mm_space *s) MAY_LOCK_ANY
+{
+	struct range_held held;
+	uint64_t stopped;
+	uint32_t dead = 0;
+
+	range_lock_all(&s->mapping, &held);
+	int rc = space_unmap(s, 0, MAP_PAGES, &dead, &stopped);
+
+	MM_CHECK(!rc);
+	range_lock_unlock(&held);
+	vma_free_dead(&s->mm->vma_pool, dead);
+}
+
+void mm_space_destroy(struct mm_space *s)
+{
+	struct mm *mm = s->mm;
+
+	if (s->host)
+		trap_unregister(s->host->ops->address(s->host, 0));
+	unmap_all(s);
+	list_lock(mm);
+	*s->previous = s->next;
+	if (s->next)
+		s->next->previous = s->previous;
+	if (s->host) {
+		atomic_fetch_add(&mm->host_maps, atomic_load(&s->host->maps));
+		atomic_fetch_add(&mm->host_unmaps, atomic_load(&s->host->unmaps));
+		atomic_fetch_add(&mm->host_widened, atomic_load(&s->host->widened));
+	}
+	list_unlock(mm);
+	if (s->host)
+		s->host->ops->destroy(s->host);
+	range_lock_release(&s->mapping);
+	address_map_release(&s->map);
+	atomic_fetch_sub(&mm->spaces, 1);
+	free(s);
+}
+
+struct mapping_space *mm_mapping_space(struct mm_space *s)
+{
+	return &s->ms;
+}
+
+void *mm_host_address(struct mm_space *s, uint64_t address)
+{
+	if (!s->host || address >> MM_PAGE_SHIFT >= s->end_page)
+		return NULL;
+	return s->host->ops->address(s->host, address);
+}
+
+/* ---- statistics ---- */
+
+void mm_get_stat(struct mm *mm, struct mm_stat *out)
+{
+	*out = (struct mm_stat){ 0 };
+	memory_file_get_stat(mm->memory, &out->memory);
+	out->nodes = pool_live(&mm->node_pool);
+	out->vmas = pool_live(&mm->vma_pool);
+	out->metadata_bytes = out->memory.metadata_bytes + pool_bytes(&mm->node_pool) +
+			      pool_bytes(&mm->vma_pool) + reservation_bytes() + sizeof(*mm);
+	out->host_maps = atomic_load(&mm->host_maps);
+	out->host_unmaps = atomic_load(&mm->host_unmaps);
+	out->host_widened = atomic_load(&mm->host_widened);
+	list_lock(mm);
+	for (struct mm_space *s = mm->first_space; s; s = s->next) {
+		out->metadata_bytes += sizeof(*s);
+		if (!s->host)
+			continue;
+		out->host_maps += atomic_load(&s->host->maps);
+		out->host_unmaps += atomic_load(&s->host->unmaps);
+		out->host_widened += atomic_load(&s->host->widened);
+	}
+	list_unlock(mm);
+	out->demotions = atomic_load(&mm->demotions);
+	out->fallbacks = atomic_load(&mm->fallbacks) + out->memory.fallbacks;
+	out->parks = atomic_load(&park_sleeps);
+}
+
+/* ---- check ---- */
+
+struct check {
+	struct mm_space *s;
+	int64_t *entries; /* by vma index */
+};
+
+static bool check_entry(uint64_t page, unsigned level, uint64_t word, void *arg)
+{
+	struct check *c = arg;
+	struct mm *mm = c->s->mm;
+	const struct vma *v = vma_at(&mm->vma_pool, entry_vma(word));
+
+	if (word & (ENTRY_LOCK | ENTRY_WAITER | ENTRY_DEAD))
+		mm_fail("address %#llx: entry %#llx is locked, waited for or dead",
+			(unsigned long long)page << MM_PAGE_SHIFT, (unsigned long long)word);
+	c->entries[entry_vma(word)]++;
+	if (!(word & ENTRY_PRESENT)) {
+		MM_CHECK(!(word & ENTRY_TRANSLATION_MASK));
+		return true;
+	}
+	MM_CHECK(access_superset_of(v->effective, entry_access(word)));
+	MM_CHECK(!(word & ENTRY_PRIVATE) == (v->mappable != NULL));
+	MM_CHECK(!(word & ENTRY_HUGE) == (level == 0));
+	MM_CHECK(!(word & ENTRY_HOSTED) || c->s->host);
+	for (uint64_t i = 0; i < map_span(level); i++)
+		MM_CHECK(memory_file_count(mm->memory, entry_page(word) + (uint32_t)i) > 0);
+	return true;
+}
+
+void mm_space_check(struct mm_space *s)
+{
+	struct pool *vmas = &s->mm->vma_pool;
+	struct check c = { s, calloc(ENTRY_VMA_LIMIT, sizeof(int64_t)) };
+
+	MM_CHECK(c.entries);
+	address_map_visit(&s->map, check_entry, &c);
+	for (uint32_t i = 1; i < ENTRY_VMA_LIMIT; i++)
+		if (c.entries[i] && c.entries[i] != atomic_load(&vma_at(vmas, i)->entries))
+			mm_fail("vma %u: %lld entries name it, its count is %lld", i,
+				(long long)c.entries[i],
+				(long long)atomic_load(&vma_at(vmas, i)->entries));
+	free(c.entries);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * reservation.c - see reservation.h.
+ *
+ * slice[(huge * nodes + node) * slices + i] is the first page number of the run that serves
+ * addresses [origin + i GiB, origin + (i + 1) GiB), or 0 while there is none. origin is the start
+ * rounded down to 2 MiB when the range has 512 pages or more, so that huge pages fit; a smaller
+ * range is reserved exactly, inside somebody's block.
+ */
+#include "engine/reservation.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "engine/fail.h"
+
+struct reservation {
+	struct memory_file *mf; /* immutable */
+	uint64_t origin; /* address page of slice 0; immutable */
+	uint64_t end; /* immutable */
+	unsigned nodes, slices; /* immutable */
+	_Atomic uint32_t references;
+	_Atomic uint32_t slice[];
+};
+
+static _Atomic uint64_t total_bytes;
+
+static size_t size_of(const struct reservation *r)
+{
+	return sizeof(*r) + sizeof(r->slice[0]) * 2 * r->nodes * r->slices;
+}
+
+int reservation_create(struct memory_file *mf, uint64_t start, uint64_t end, unsigned nodes,
+		       struct reservation **out)
+{
+	bool small = end - start < MM_HUGE_PAGES;
+	uint64_t origin = small ? start : start & ~(uint64_t)(MM_HUGE_PAGES - 1);
+	uint64_t stop = small ? end : (end + MM_HUGE_PAGES - 1) & ~(uint64_t)(MM_HUGE_PAGES - 1);
+	uint64_t slices = (stop - origin + MEMORY_CHUNK_PAGES - 1) / MEMORY_CHUNK_PAGES;
+	struct reservation *r = calloc(1, sizeof(*r) + sizeof(r->slice[0]) * 2 * nodes * slices);
+
+	if (!r)
+		return -ENOMEM;
+	r->mf = mf;
+	r->origin = origin;
+	r->end = stop;
+	r->nodes = nodes;
+	r->slices = (unsigned)slices;
+	atomic_init(&r->references, 1);
+	atomic_fetch_add_explicit(&total_bytes, size_of(r), memory_order_relaxed);
+	*out = r;
+	return 0;
+}
+
+void reservation_get(struct reservation *r)
+{
+	atomic_fetch_add_explicit(&r->references, 1, memory_order_relaxed);
+}
+
+static uint32_t slice_pages(const struct reservation *r, unsigned i)
+{
+	uint64_t left = r->end - r->origin - (uint64_t)i * MEMORY_CHUNK_PAGES;
+
+	return left < MEMORY_CHUNK_PAGES ? (uint32_t)left : MEMORY_CHUNK_PAGES;
+}
+
+void reservation_put(struct reservation *r)
+{
+	if (atomic_fetch_sub_explicit(&r->references, 1, memory_order_acq_rel) != 1)
+		return;
+	for (unsigned i = 0; i < 2 * r->nodes * r->slices; i++) {
+		uint32_t first = atomic_load_explicit(&r->slice[i], memory_order_relaxed);
+
+		if (first)
+			memory_file_unreserve(r->mf, first, slice_pages(r, i % r->slices));
+	}
+	atomic_fetch_sub_explicit(&total_bytes, size_of(r), memory_order_relaxed);
+	free(r);
+}
+
+int reservation_page(struct reservation *r, uint64_t address_page, unsigned node,
+		     enum page_class cls, uint32_t *page)
+{
+	uint64_t offset = address_page - r->origin;
+	unsigned i = (unsigned)(offset / MEMORY_CHUNK_PAGES);
+	_Atomic uint32_t *slot = &r->slice[((cls != PAGE_4K) * r->nodes + node) * r->slices + i];
+	uint32_t first = atomic_load_explicit(slot, memory_order_acquire);
+
+	if (__builtin_expect(!first, 0)) {
+		uint32_t mine;
+		int rc = memory_file_reserve(r->mf, (int)node, cls, slice_pages(r, i), 0, &mine);
+
+		if (rc)
+			return rc;
+		if (atomic_compare_exchange_strong_explicit(slot, &first, mine,
+							    memory_order_acq_rel,
+							    memory_order_acquire))
+			first = mine;
+		else
+			memory_file_unreserve(r->mf, mine, slice_pages(r, i));
+	}
+	*page = first + (uint32_t)(offset % MEMORY_CHUNK_PAGES);
+	return 0;
+}
+
+uint64_t reservation_bytes(void)
+{
+	return atomic_load_explicit(&total_bytes, memory_order_relaxed);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * space.h - inside of the engine: a space, and what its operations share. Not for others.
+ *
+ * What a set of held locks permits:
+ *   nothing        peek at words under RCU (hints)
+ *   one entry      read its vma; fill, change or drop its translation; map and unmap its page in
+ *                  the host space; call translate
+ *   mapping range  change which vma an entry of the range names (with the entry's lock as well);
+ *                  add_mapping and remove_mapping
+ */
+#pragma once
+
+#include "engine/address_map.h"
+#include "engine/mm.h"
+#include "engine/range_lock.h"
+#include "engine/vma.h"
+
+#define SPACE_MAX_NODES MEMORY_MAX_NODES
+
+struct mm {
+	struct memory_file *memory; /* immutable */
+	enum page_class page_class; /* immutable */
+	bool allow_fallback; /* immutable */
+	unsigned nodes; /* NUMA nodes; immutable */
+	uint8_t node_of_cpu[PERCPU_MAX]; /* immutable */
+	_Atomic uint64_t next_space_id;
+	_Atomic uint64_t spaces; /* live */
+	_Atomic uint64_t demotions, fallbacks;
+	_Atomic uint64_t host_maps, host_unmaps, host_widened; /* of destroyed spaces */
+	struct mm_space *first_space; /* list; under list_lock */
+	_Atomic uint32_t list_lock; /* leaf */
+	struct pool node_pool;
+	struct pool vma_pool;
+};
+
+struct mm_space {
+	struct mapping_space ms; /* first: ms.id immutable */
+	struct mm *mm; /* immutable */
+	struct host_space *host; /* immutable; NULL: none */
+	uint64_t end_page; /* immutable: addresses are below */
+	struct mm_space *next, **previous; /* under mm->list_lock */
+	struct address_map map;
+	struct range_lock mapping;
+};
+
+static inline struct mm_space *space_of(struct mapping_space *ms)
+{
+	return (struct mm_space *)ms;
+}
+
+static inline struct addr_range pages_to_addresses(uint64_t first, uint64_t end)
+{
+	return (struct addr_range){ first << MM_PAGE_SHIFT, end << MM_PAGE_SHIFT };
+}
+
+/* ---- unit.c: dropping what a held unit maps ---- */
+
+/* A run of entries of one vma. */
+struct unit_run {
+	uint32_t vma;
+	uint32_t entries;
+	uint64_t first, end; /* pages of addresses */
+};
+
+/* What was taken out of a unit, to be let go after its locks. */
+struct unit_drop {
+	unsigned page_count, run_count;
+	uint32_t huge; /* first page of a 2 MiB page, or 0 */
+	uint32_t pages[MAP_FANOUT];
+	struct unit_run runs[MAP_FANOUT];
+};
+
+/* Leaves a node with a 2 MiB page for the day that a folded private translation of it is split. */
+void unit_deposit(struct mm_space *s, uint32_t page, struct node *spare) MAY_LOCK_BLOCK;
+/* Takes it back and frees it: the translation did not come about. */
+void unit_withdraw(struct mm_space *s, uint32_t page) MAY_LOCK_BLOCK;
+
+/*
+ * Takes translations out of the entries of u: private ones if drop_private, shared ones always;
+ * and the vmas as well if drop_vmas. Unmaps them from the host. The entries stay locked.
+ */
+void unit_take(struct mm_space *s, struct map_unit *u, bool drop_private, bool drop_vmas,
+	       struct unit_drop *d) REQUIRES(entry_class) MAY_LOCK_PLATFORM;
+/* Drops the page references of d. */
+void unit_drop_pages(struct mm_space *s, const struct unit_drop *d) MAY_LOCK_ARENA;
+/* Tells the mappables of d's runs, and lets go of the vmas. */
+void unit_drop_vmas(struct mm_space *s, const struct unit_drop *d, uint32_t *dead) MAY_LOCK_RMAP;
+
+/*
+ * A folded translation that an operation covers in part. A shared one is dropped whole; a private
+ * one becomes 512 entries, by its deposited node: a thp page as it is; a hugetlb page is copied to
+ * 4 KiB pages, except those in [gone, gone_end), which become absent (demotion). Never fails:
+ * without memory for copies the parts go on naming the huge page.
+ */
+void unit_split(struct mm_space *s, struct map_unit *u, uint64_t gone, uint64_t gone_end)
+	RELEASES(entry_class);
+
+/* Does the unit reach beyond [start, end) with a folded translation? */
+static inline bool unit_is_partial(const struct map_unit *u, uint64_t start, uint64_t end)
+{
+	return u->level && (u->page < start || map_unit_end(u) > end) &&
+	       (map_unit_word(u, u->first) & ENTRY_PRESENT);
+}
+
+/* ---- space_map.c ---- */
+/* Removes what is mapped in [start, end). Holds the range's mapping lock. 0 or -ENOMEM with
+ * *stopped = the first page not removed. */
+MM_MUST_CHECK int space_unmap(struct mm_space *s, uint64_t start, uint64_t end, uint32_t *dead,
+			      uint64_t *stopped) REQUIRES(mapping_class) MAY_LOCK_RMAP;
+
+/* ---- space_fault.c ---- */
+/* A fault that also wants the host space to show the page. */
+MM_MUST_CHECK int space_fault(struct mm_space *s, uint64_t address, mm_access at, bool show)
+	MAY_LOCK_ENTRY;
+/* Where a page of v at an address page should come from. */
+unsigned space_node(const struct mm *mm, const struct vma *v, uint64_t page);
+
+/* ---- space_invalidate.c ---- */
+void space_invalidate(struct mapping_space *ms, struct addr_range ar, struct invalidate_opts opts)
+	MAY_LOCK_ENTRY;

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * space_fault.c - page faults and look-ups.
+ *
+ * The life of a fault: (1) a present word that permits the access is the answer, without a lock;
+ * (2) lock the entry of the page, expanding folded ones; (3) the vma, pinned by the lock, says
+ * whether the access is allowed; (4) claim the page that the address decides, or ask the mappable
+ * and take a reference; (5) show it to the host if there is one; (6) install the word and unlock,
+ * in one exchange. Faults never take `mapping` (lock_order rule 1).
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "engine/fail.h"
+#include "engine/space.h"
+#include "engine/test_points.h"
+
+unsigned space_node(const struct mm *mm, const struct vma *v, uint64_t page)
+{
+	if (mm->nodes == 1)
+		return 0;
+	unsigned here = mm->node_of_cpu[percpu_id()];
+	uint64_t mask = v->numa_nodes;
+
+	if (v->numa_policy == NUMA_LOCAL || !mask)
+		return here;
+	if (v->numa_policy == NUMA_INTERLEAVE) {
+		unsigned n = (unsigned)(page % (unsigned)__builtin_popcountll(mask));
+
+		while (n-- > 0)
+			mask &= mask - 1;
+	}
+	unsigned node = (unsigned)__builtin_ctzll(mask);
+
+	return node < mm->nodes ? node : here;
+}
+
+/* What a fault has in hand while it holds its unit. */
+struct fault {
+	struct mm_space *s;
+	const struct vma *v;
+	struct map_unit u;
+	uint64_t word; /* before */
+	uint64_t page; /* of the address */
+	mm_access at;
+	bool show;
+};
+
+/* Shows the unit's page to the host; sets HOSTED in *word. 0 or -errno. */
+static int show(struct fault *f, uint64_t *word) REQUIRES(entry_class) MAY_LOCK_PLATFORM
+{
+	struct mm_space *s = f->s;
+	struct memory_file *mf = s->mm->memory;
+	uint32_t page = entry_page(*word);
+	uint64_t end = map_unit_end(&f->u);
+	uint64_t offset;
+
+	if (!s->host || (!f->show && (*word & ENTRY_HOSTED)))
+		return 0;
+	struct file *file = memory_file_of(mf, page, &offset);
+	int rc = s->host->ops->map(s->host, pages_to_addresses(f->u.page, end), file, offset,
+				   entry_access(*word), true);
+
+	if (rc)
+		return rc;
+	if (entry_access(*word) & MM_WRITE)
+		memory_file_mark_dirty_range(mf, page, (uint32_t)(end - f->u.page));
+	*word |= ENTRY_HOSTED;
+	return 0;
+}
+
+/* Shows and installs; without the host's consent the old word is put back. */
+static int finish(struct fault *f, uint64_t word) RELEASES(entry_class) MAY_LOCK_PLATFORM
+{
+	int rc = 0;
+
+	if (__builtin_expect(f->s->host != NULL, 0)) {
+		rc = show(f, &word);
+		if (rc)
+			word = f->word;
+	}
+	map_unit_install(&f->s->map, &f->u, word);
+	return rc;
+}
+
+/* ---- private anonymous memory ---- */
+
+static int fault_anonymous(struct fault *f) RELEASES(entry_class) MAY_LOCK_DATA
+{
+	struct mm *mm = f->s->mm;
+	unsigned node = space_node(mm, f->v, f->page);
+	uint32_t page;
+	int rc = reservation_page(f->v->reservation, f->page, node, PAGE_4K, &page);
+
+	if (!rc)
+		rc = memory_file_claim(mm->memory, page);
+	if (rc == -EBUSY) /* somebody still reads what was here before a discard */
+		rc = memory_file_alloc(mm->memory, (int)node, &page);
+	if (rc) {
+		map_unit_install(&f->s->map, &f->u, f->word);
+		return rc;
+	}
+	rc = finish(f, f->word | entry_of_page(page) | ENTRY_PRESENT | ENTRY_PRIVATE |
+			       entry_of_access(f->v->effective));
+	if (rc)
+		memory_file_dec(mm->memory, page);
+	return rc;
+}
+
+/* The unit is an absent, folded 2 MiB. 0, an error, or -EAGAIN: take small pages. Unlocks but for
+ * -EAGAIN. */
+static int fault_huge(struct fault *f) NO_TSA
+{
+	/* NO_TSA: keeps the lock in one of three outcomes. */
+	struct mm *mm = f->s->mm;
+	unsigned node = space_node(mm, f->v, f->u.page);
+	struct node *spare = node_alloc(&mm->node_pool);
+	uint32_t page = 0;
+	int rc = spare ? 0 : -ENOMEM;
+
+	if (!rc)
+		rc = reservation_page(f->v->reservation, f->u.page, node,
+				      (enum page_class)f->v->page_class, &page);
+	if (!rc)
+		rc = memory_file_claim_huge(mm->memory, page);
+	if (rc) {
+		if (spare)
+			node_free(spare);
+		if (rc == -EBUSY)
+			return -EAGAIN;
+		if (mm->allow_fallback) {
+			atomic_fetch_add_explicit(&mm->fallbacks, 1, memory_order_relaxed);
+			return -EAGAIN;
+		}
+		map_unit_install(&f->s->map, &f->u, f->word);
+		return rc;
+	}
+	unit_deposit(f->s, page, spare);
+	rc = finish(f, f->word | entry_of_page(page) | ENTRY_PRESENT | ENTRY_PRIVATE | ENTRY_HUGE |
+			       entry_of_access(f->v->effective));
+	if (rc) {
+		unit_withdraw(f->s, page);
+		memory_file_dec_range(mm->memory, page, MM_HUGE_PAGES);
+	}
+	return rc;
+}
+
+/* A 4 KiB part of a hugetlb page, left by a split that had no memory: the host cannot show it. */
+static int fault_part(struct fault *f) RELEASES(entry_class) MAY_LOCK_DATA
+{
+	struct memory_file *mf = f->s->mm->memory;
+	uint32_t part = entry_page(f->word);
+	uint32_t page;
+	int rc = memory_file_alloc(mf, memory_file_node(mf, part), &page);
+
+	if (rc) {
+		map_unit_install(&f->s->map, &f->u, f->word);
+		return rc;
+	}
+	memcpy(memory_file_memory(mf, page), memory_file_memory(mf, part), MM_PAGE_SIZE);
+	memory_file_mark_dirty(mf, page);
+	uint64_t rest = f->word & ~(~UINT64_C(0) << ENTRY_PAGE_SHIFT);
+
+	rc = finish(f, rest | entry_of_page(page));
+	memory_file_dec(mf, rc ? page : part);
+	return rc;
+}
+
+/* ---- mappables ---- */
+
+/* Can the whole unit be the 2 MiB piece t of the mappable? */
+static bool is_huge_piece(const struct fault *f, const struct translation *t, uint32_t page)
+{
+	uint64_t base = vma_offset(f->v, f->u.page);
+
+	return f->u.level == 1 && page % MM_HUGE_PAGES == 0 && t->source.start <= base &&
+	       t->source.end >= base + MM_HUGE_SIZE;
+}
+
+/* Unlocks, but for -EAGAIN: the unit is folded and the answer is not. */
+static int fault_mappable(struct fault *f) NO_TSA
+{
+	/* NO_TSA: keeps the lock in one of three outcomes. */
+	struct memory_file *mf = f->s->mm->memory;
+	uint64_t first = vma_offset(f->v, f->page);
+	struct mappable_range required = { first, first + MM_PAGE_SIZE };
+	struct mappable_range optional = required;
+	struct translation t;
+	size_t count = 0;
+
+	if (f->u.level == 1) {
+		optional.start = vma_offset(f->v, f->u.page);
+		optional.end = optional.start + MM_HUGE_SIZE;
+	}
+	int rc = mappable_translate(f->v->mappable, required, optional,
+				    access_effective(f->at), &t, 1, &count);
+
+	MM_TEST_POINT(fault_translated);
+	if (rc || !count) {
+		map_unit_install(&f->s->map, &f->u, f->word);
+		return rc ? rc : -EFAULT;
+	}
+	uint64_t base = f->u.level ? vma_offset(f->v, f->u.page) : first;
+	uint32_t page = memory_file_page_at(mf, t.file, t.offset + base - t.source.start);
+	uint64_t pages = map_span(f->u.level);
+
+	if (f->u.level && !is_huge_piece(f, &t, page))
+		return -EAGAIN;
+	if (pages == 1)
+		memory_file_inc(mf, page);
+	else
+		memory_file_inc_range(mf, page, (uint32_t)pages);
+	if (f->word & ENTRY_PRESENT) { /* more permissions: of the same page, or of another */
+		if (f->word & ENTRY_HOSTED)
+			f->s->host->ops->unmap(f->s->host,
+					       pages_to_addresses(f->u.page,
+								  map_unit_end(&f->u)));
+		memory_file_dec_range(mf, entry_page(f->word), (uint32_t)pages);
+		f->word &= ~ENTRY_TRANSLATION_MASK;
+	}
+	rc = finish(f, f->word | entry_of_page(page) | ENTRY_PRESENT |
+			       (f->u.level ? ENTRY_HUGE : 0) |
+			       entry_of_access(t.perms & f->v->effective));
+	if (rc)
+		memory_file_dec_range(mf, page, (uint32_t)pages);
+	return rc;
+}
+
+/* ---- the fault ---- */
+
+/* The unit of f is held. Unlocks, but for -EAGAIN: 4 KiB entries are wanted. */
+static int resolve(struct fault *f) NO_TSA
+{
+	/* NO_TSA: keeps the lock in one outcome. */
+	if (__builtin_expect(!access_superset_of(f->v->effective, f->at), 0)) {
+		map_unit_install(&f->s->map, &f->u, f->word);
+		return -EACCES;
+	}
+	if (f->word & ENTRY_PRESENT) {
+		bool part = !f->u.level && f->s->host && (f->word & ENTRY_PRIVATE) &&
+			    memory_file_class(f->s->mm->memory, entry_page(f->word)) == PAGE_2M;
+
+		if (part)
+			return fault_part(f);
+		if (access_superset_of(entry_access(f->word), f->at))
+			return finish(f, f->word);
+		if (f->word & ENTRY_PRIVATE)
+			return finish(f, (f->word & ~ENTRY_ACCESS_MASK) |
+						 entry_of_access(f->v->effective));
+		return fault_mappable(f);
+	}
+	if (f->v->mappable)
+		return fault_mappable(f);
+	if (!f->u.level)
+		return fault_anonymous(f);
+	return f->v->page_class == PAGE_4K ? -EAGAIN : fault_huge(f);
+}
+
+int space_fault(struct mm_space *s, uint64_t address, mm_access at, bool show_it) NO_TSA
+{
+	/* NO_TSA: resolve() keeps the lock when small entries are wanted. */
+	struct fault f = { .s = s, .page = address >> MM_PAGE_SHIFT, .at = at, .show = show_it };
+	unsigned level = s->mm->page_class == PAGE_4K ? 0 : 1;
+	int rc;
+
+	if (__builtin_expect(f.page >= s->end_page, 0))
+		return -EFAULT;
+	for (;;) {
+		if (!address_map_lock_page(&s->map, f.page, level, &f.u, &f.word, &rc))
+			return rc;
+		f.word &= ~ENTRY_LOCK;
+		f.v = vma_at(&s->mm->vma_pool, entry_vma(f.word));
+		rc = resolve(&f);
+		if (__builtin_expect(rc != -EAGAIN, 1))
+			return rc;
+		if (level && f.u.level && (f.word & ENTRY_PRESENT)) {
+			/* a huge piece of a mappable that is in pieces now */
+			unit_split(s, &f.u, 0, 0);
+			level = 0;
+			continue;
+		}
+		map_unit_install(&s->map, &f.u, f.word);
+		level = 0;
+	}
+}
+
+int mm_fault(struct mm_space *s, uint64_t address, mm_access at)
+{
+	unsigned level;
+	uint64_t page = address >> MM_PAGE_SHIFT;
+
+	if (page >= s->end_page)
+		return -EFAULT;
+	uint64_t word = address_map_peek(&s->map, page, &level);
+
+	if (entry_permits(word, at) && (!s->host || (word & ENTRY_HOSTED)))
+		return 0;
+	return space_fault(s, address, at, false);
+}
+
+int mm_lookup(struct mm_space *s, uint64_t address, mm_access at, uint32_t *page, mm_access *perms)
+{
+	unsigned level;
+	uint64_t address_page = address >> MM_PAGE_SHIFT;
+
+	if (address_page >= s->end_page)
+		return -ENOENT;
+	uint64_t word = address_map_peek(&s->map, address_page, &level);
+
+	if (!entry_permits(word, at))
+		return -ENOENT;
+	*page = entry_page(word) + (uint32_t)(address_page & (map_span(level) - 1));
+	*perms = entry_access(word);
+	return 0;
+}

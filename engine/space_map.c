@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * space_map.c - mmap and munmap.
+ *
+ * Adding (lock_order rule 2): the range is held in `mapping`, what is there is removed, the
+ * mappable is told, and only then are entries published: a truncate in between finds the space in
+ * the mapping_set and nothing in the entries. Removing (rule 3): see unit.c.
+ */
+#include <errno.h>
+
+#include "engine/fail.h"
+#include "engine/space.h"
+
+#define SEARCH_START (UINT64_C(1) << 8) /* first page that is chosen for mappings: 1 MiB */
+#define SEARCH_32BIT_END (UINT64_C(1) << 20)
+
+int space_unmap(struct mm_space *s, uint64_t start, uint64_t end, uint32_t *dead,
+		uint64_t *stopped) NO_TSA
+{
+	/* NO_TSA: Clang does not follow the release through three branches of a loop. */
+	struct map_unit u;
+	struct unit_drop d;
+	uint64_t cursor = start;
+	int error = 0;
+
+	for (;;) {
+		uint64_t before = cursor;
+
+		*stopped = cursor;
+		if (!address_map_next(&s->map, &cursor, end, MAP_WALK_ALL, &u, &error))
+			break;
+		if (unit_is_partial(&u, start, end)) {
+			unit_split(s, &u, start, end);
+			cursor = before;
+			continue;
+		}
+		unit_take(s, &u, true, true, &d);
+		if (map_unit_is_leaf(&u))
+			address_map_remove_leaf(&s->map, &u, 0);
+		else
+			map_unit_unlock(&s->map, &u);
+		unit_drop_pages(s, &d);
+		unit_drop_vmas(s, &d, dead);
+	}
+	return error;
+}
+
+/* Is nothing mapped in [start, end)? The caller holds the range's mapping lock. */
+static bool range_is_free(const struct mm_space *s, uint64_t start, uint64_t end)
+{
+	while (start < end) {
+		unsigned level;
+		uint64_t word = address_map_peek(&s->map, start, &level);
+
+		if (entry_vma(word))
+			return false;
+		start = (start & ~(map_span(level) - 1)) + map_span(level);
+	}
+	return true;
+}
+
+/* Makes every entry of the free range name vma. On -ENOMEM the part before *stopped does. */
+static int publish(struct mm_space *s, uint64_t start, uint64_t end, uint32_t vma, uint64_t *stopped)
+	REQUIRES(mapping_class) MAY_LOCK_ENTRY
+{
+	struct map_unit u;
+	uint64_t cursor = start;
+	int error = 0;
+
+	for (;;) {
+		*stopped = cursor;
+		if (!address_map_next(&s->map, &cursor, end, MAP_WALK_ALL, &u, &error))
+			return error;
+		for (unsigned i = u.first; i <= u.last; i++)
+			map_unit_set(&u, i, entry_of_vma(vma));
+		vma_add(&s->mm->vma_pool, vma, u.last - u.first + 1);
+		map_unit_unlock(&s->map, &u);
+	}
+}
+
+static int check_opts(const struct mm_space *s, const struct mmap_opts *o, uint64_t *length)
+{
+	if (!o->length || !page_round_up(o->length, length))
+		return o->length ? -ENOMEM : -EINVAL;
+	if (o->fixed && !page_aligned(o->address))
+		return -EINVAL;
+	if ((o->unmap || o->no_replace) && !o->fixed)
+		return -EINVAL;
+	if ((o->unmap && o->no_replace) || (o->force && !o->unmap))
+		return -EINVAL;
+	if (o->grows_down && o->mappable)
+		return -EINVAL;
+	if (o->mappable && (!page_aligned(o->offset)))
+		return -EINVAL;
+	if (o->mappable && o->offset + *length < o->offset)
+		return -EOVERFLOW;
+	if (!access_superset_of(o->max_perms, access_effective(o->perms)))
+		return -EACCES;
+	if (o->mappable && o->is_private)
+		return -EOPNOTSUPP;
+	if (!o->mappable && !o->is_private)
+		return -EINVAL;
+	if (*length > s->end_page << MM_PAGE_SHIFT)
+		return -ENOMEM;
+	return 0;
+}
+
+/* Chooses a place: the hint if it is free, else the lowest that fits; 2 MiB multiples of private
+ * memory are aligned if they can be. */
+static bool choose(const struct mm_space *s, const struct mmap_opts *o, uint64_t pages,
+		   uint64_t *start)
+{
+	uint64_t hint = o->address >> MM_PAGE_SHIFT;
+	uint64_t end = o->map_32bit && s->end_page > SEARCH_32BIT_END ? SEARCH_32BIT_END :
+									s->end_page;
+	uint64_t from = SEARCH_START < end / 2 ? SEARCH_START : 1;
+	bool align = o->is_private && !o->grows_down && !o->stack && pages % MM_HUGE_PAGES == 0;
+
+	if (hint && hint + pages <= end && range_is_free(s, hint, hint + pages)) {
+		*start = hint;
+		return true;
+	}
+	if (align && address_map_find_gap(&s->map, from, end, pages, MM_HUGE_PAGES, start))
+		return true;
+	return address_map_find_gap(&s->map, from, end, pages, 1, start);
+}
+
+/* Takes back what publish and add_mapping did before they failed at page `stopped`. */
+static void undo(struct mm_space *s, uint32_t vma, uint64_t start, uint64_t stopped, uint64_t end,
+		 uint32_t *dead) REQUIRES(mapping_class) MAY_LOCK_RMAP
+{
+	const struct vma *v = vma_at(&s->mm->vma_pool, vma);
+	uint64_t at;
+	int rc = space_unmap(s, start, stopped, dead, &at);
+
+	MM_CHECK(!rc); /* what was published as units is removed as the same units */
+	if (v->mappable)
+		mappable_remove_mapping(v->mappable, &s->ms, pages_to_addresses(stopped, end),
+					vma_offset(v, stopped), vma_writable(v));
+}
+
+/* The range is held. */
+static int map_range(struct mm_space *s, const struct mmap_opts *o, uint64_t start, uint64_t end,
+		     uint32_t *dead) REQUIRES(mapping_class) MAY_LOCK_RMAP
+{
+	struct pool *vmas = &s->mm->vma_pool;
+	struct reservation *reservation = NULL;
+	uint64_t stopped;
+	uint32_t vma;
+	int rc;
+
+	if (o->unmap) {
+		rc = space_unmap(s, start, end, dead, &stopped);
+		if (rc)
+			return rc;
+	} else if (o->fixed && !range_is_free(s, start, end)) {
+		return o->no_replace ? -EEXIST : -ENOMEM;
+	}
+	if (!o->mappable) {
+		rc = reservation_create(s->mm->memory, start, end, s->mm->nodes, &reservation);
+		if (rc)
+			return rc;
+	}
+	rc = vma_create(vmas, o, start, (uint8_t)s->mm->page_class, reservation, &vma);
+	if (reservation)
+		reservation_put(reservation); /* the vma has its own reference */
+	if (rc)
+		return rc;
+	if (o->mappable) {
+		const struct vma *v = vma_at(vmas, vma);
+
+		rc = mappable_add_mapping(o->mappable, &s->ms, pages_to_addresses(start, end),
+					  o->offset, vma_writable(v));
+	}
+	if (!rc) {
+		rc = publish(s, start, end, vma, &stopped);
+		if (rc)
+			undo(s, vma, start, stopped, end, dead);
+	}
+	vma_drop(vmas, vma, VMA_BUILDING, dead);
+	return rc;
+}
+
+/* Population is a wish unless it is required. */
+static int populate(struct mm_space *s, const struct mmap_opts *o, uint64_t start, uint64_t end)
+	MAY_LOCK_ENTRY
+{
+	mm_access at = access_effective(o->perms);
+
+	if (!at)
+		return 0;
+	if (at & MM_WRITE)
+		at = MM_WRITE;
+	else
+		at = MM_READ;
+	for (uint64_t page = start; page < end; page++) {
+		int rc = space_fault(s, page << MM_PAGE_SHIFT, at, true);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+int mm_mmap(struct mm_space *s, const struct mmap_opts *opts, uint64_t *address)
+{
+	struct range_held held;
+	uint64_t length;
+	uint64_t start = opts->address >> MM_PAGE_SHIFT;
+	uint32_t dead = 0;
+	int rc = check_opts(s, opts, &length);
+
+	if (rc)
+		return rc;
+	uint64_t pages = length >> MM_PAGE_SHIFT;
+
+	if (opts->fixed) {
+		if (start > s->end_page || pages > s->end_page - start)
+			return -ENOMEM;
+		range_lock_lock(&s->mapping, pages_to_addresses(start, start + pages), &held);
+	} else {
+		range_lock_all(&s->mapping, &held);
+		if (!choose(s, opts, pages, &start)) {
+			range_lock_unlock(&held);
+			return -ENOMEM;
+		}
+	}
+	rc = map_range(s, opts, start, start + pages, &dead);
+	range_lock_unlock(&held);
+	vma_free_dead(&s->mm->vma_pool, dead);
+	if (rc)
+		return rc;
+	if (opts->platform_effect != PLATFORM_EFFECT_DEFAULT || opts->mlock_mode == MLOCK_EAGER) {
+		rc = populate(s, opts, start, start + pages);
+		if (rc && opts->require_platform_effect) {
+			int unmapped = mm_munmap(s, start << MM_PAGE_SHIFT, length);
+
+			(void)unmapped; /* the population's error is the one to tell */
+			return rc;
+		}
+	}
+	*address = start << MM_PAGE_SHIFT;
+	return 0;
+}
+
+/* Checks and converts the arguments of a call on a range. 0 with an empty range: nothing to do. */
+static int check_range(const struct mm_space *s, uint64_t address, uint64_t length, uint64_t *start,
+		       uint64_t *end)
+{
+	uint64_t up;
+
+	if (!page_aligned(address))
+		return -EINVAL;
+	if (!page_round_up(length, &up) || address + up < address)
+		return -EINVAL;
+	*start = address >> MM_PAGE_SHIFT;
+	*end = (address + up) >> MM_PAGE_SHIFT;
+	return *end > s->end_page ? -EINVAL : 0;
+}
+
+int mm_munmap(struct mm_space *s, uint64_t address, uint64_t length)
+{
+	struct range_held held;
+	uint64_t start;
+	uint64_t end;
+	uint64_t stopped;
+	uint32_t dead = 0;
+	int rc = check_range(s, address, length, &start, &end);
+
+	if (rc || !length)
+		return -EINVAL;
+	range_lock_lock(&s->mapping, pages_to_addresses(start, end), &held);
+	rc = space_unmap(s, start, end, &dead, &stopped);
+	range_lock_unlock(&held);
+	vma_free_dead(&s->mm->vma_pool, dead);
+	return rc;
+}
+
+/* ---- mprotect ---- */
+
+/* The copy of a vma with other permissions that the last entries got. */
+struct protect {
+	uint32_t from, to; /* 0: none yet */
+	mm_access perms;
+	uint32_t *dead;
+};
+
+/* Gives the entries of u the permissions; stops at the first that cannot have them. */
+static int protect_unit(struct mm_space *s, struct map_unit *u, struct protect *p)
+	REQUIRES(entry_class) MAY_LOCK_PLATFORM
+{
+	struct pool *vmas = &s->mm->vma_pool;
+	uint64_t page = u->page;
+	uint64_t lost_first = 0;
+	uint64_t lost_end = 0;
+	int rc = 0;
+
+	for (unsigned i = u->first; i <= u->last && !rc; i++, page += map_span(u->level)) {
+		uint64_t word = map_unit_word(u, i);
+		uint32_t from = entry_vma(word);
+
+		if (!from) {
+			rc = -ENOMEM;
+			break;
+		}
+		if (from != p->from && from != p->to) {
+			const struct vma *v = vma_at(vmas, from);
+
+			if (!access_superset_of(v->max_perms, access_effective(p->perms))) {
+				rc = -EACCES;
+				break;
+			}
+			if (p->to)
+				vma_drop(vmas, p->to, VMA_BUILDING, p->dead);
+			p->from = p->to = 0;
+			rc = vma_clone(vmas, from, p->perms, &p->to);
+			if (rc) {
+				p->to = 0;
+				break;
+			}
+			p->from = from;
+		}
+		if (from == p->to)
+			continue;
+		mm_access old = entry_access(word);
+		mm_access now = access_effective(p->perms);
+
+		if (!(word & ENTRY_PRIVATE))
+			now &= old; /* a mappable is asked again for more */
+		if ((word & ENTRY_HOSTED) && (old & ~now)) {
+			lost_first = lost_end ? lost_first : page;
+			lost_end = page + map_span(u->level);
+			word &= ~ENTRY_HOSTED;
+		}
+		word = (word & ~(ENTRY_VMA_MASK | ENTRY_ACCESS_MASK)) | entry_of_vma(p->to);
+		if (word & ENTRY_PRESENT)
+			word |= entry_of_access(now);
+		vma_add(vmas, p->to, 1);
+		vma_drop(vmas, from, 1, p->dead);
+		map_unit_set(u, i, word);
+	}
+	if (lost_end)
+		s->host->ops->unmap(s->host, pages_to_addresses(lost_first, lost_end));
+	return rc;
+}
+
+static int protect_range(struct mm_space *s, uint64_t start, uint64_t end, struct protect *p) NO_TSA
+{
+	/* NO_TSA: releases by two calls in a loop. */
+	struct map_unit u;
+	uint64_t cursor = start;
+	int rc = 0;
+
+	while (!rc) {
+		uint64_t before = cursor;
+
+		if (!address_map_next(&s->map, &cursor, end, MAP_WALK_ALL, &u, &rc))
+			break;
+		if (unit_is_partial(&u, start, end)) {
+			unit_split(s, &u, 0, 0);
+			cursor = before;
+			continue;
+		}
+		rc = protect_unit(s, &u, p);
+		map_unit_unlock(&s->map, &u);
+	}
+	if (p->to)
+		vma_drop(&s->mm->vma_pool, p->to, VMA_BUILDING, p->dead);
+	return rc;
+}
+
+int mm_mprotect(struct mm_space *s, uint64_t address, uint64_t length, mm_access perms)
+{
+	struct range_held held;
+	uint64_t start;
+	uint64_t end;
+	uint32_t dead = 0;
+	struct protect p = { .perms = perms, .dead = &dead };
+	int rc = check_range(s, address, length, &start, &end);
+
+	if (!page_aligned(address))
+		return -EINVAL;
+	if (rc)
+		return -ENOMEM; /* nothing can be mapped there */
+	if (!length)
+		return 0;
+	range_lock_lock(&s->mapping, pages_to_addresses(start, end), &held);
+	rc = protect_range(s, start, end, &p);
+	range_lock_unlock(&held);
+	vma_free_dead(&s->mm->vma_pool, dead);
+	return rc;
+}
+
+/* ---- discard ---- */
+
+static bool has_hole(const struct mm_space *s, uint64_t start, uint64_t end)
+{
+	while (start < end) {
+		unsigned level;
+		uint64_t word = address_map_peek(&s->map, start, &level);
+
+		if (!entry_vma(word))
+			return true;
+		start = (start & ~(map_span(level) - 1)) + map_span(level);
+	}
+	return false;
+}
+
+int mm_discard(struct mm_space *s, uint64_t address, uint64_t length) NO_TSA
+{
+	/* NO_TSA: releases by two calls in a loop. */
+	struct map_unit u;
+	struct unit_drop d;
+	uint64_t start;
+	uint64_t end;
+	int error = 0;
+	int rc = check_range(s, address, length, &start, &end);
+
+	if (rc)
+		return rc;
+	for (uint64_t cursor = start;;) {
+		uint64_t before = cursor;
+
+		if (!address_map_next(&s->map, &cursor, end, MAP_WALK_PRESENT, &u, &error))
+			break;
+		if (unit_is_partial(&u, start, end)) {
+			unit_split(s, &u, start, end);
+			cursor = before;
+			continue;
+		}
+		unit_take(s, &u, true, false, &d);
+		map_unit_unlock(&s->map, &u);
+		unit_drop_pages(s, &d);
+	}
+	return has_hole(s, start, end) ? -ENOMEM : 0;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vma.c - see vma.h. */
+#include "engine/vma.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/fail.h"
+
+/* Takes the references of a filled-in vma and copies the name. */
+static int finish(struct pool *vmas, uint32_t index, const char *name) MAY_LOCK_LEAF
+{
+	struct vma *v = vma_at(vmas, index);
+
+	v->name = NULL;
+	if (name) {
+		v->name = strndup(name, VMA_NAME_SIZE - 1);
+		if (!v->name) {
+			pool_free(vmas, index);
+			return -ENOMEM;
+		}
+	}
+	if (v->identity)
+		mapping_identity_inc_ref(v->identity);
+	if (v->reservation)
+		reservation_get(v->reservation);
+	atomic_store_explicit(&v->entries, VMA_BUILDING, memory_order_relaxed);
+	return 0;
+}
+
+int vma_create(struct pool *vmas, const struct mmap_opts *opts, uint64_t start, uint8_t page_class,
+	       struct reservation *reservation, uint32_t *out)
+{
+	uint32_t index = pool_alloc(vmas);
+
+	if (!index)
+		return -ENOMEM;
+	struct vma *v = vma_at(vmas, index);
+
+	v->start = start;
+	v->mappable = opts->mappable;
+	v->identity = opts->identity;
+	v->offset = opts->mappable ? opts->offset : 0;
+	v->reservation = reservation;
+	v->perms = opts->perms;
+	v->effective = access_effective(opts->perms);
+	v->max_perms = opts->max_perms;
+	v->is_private = opts->is_private;
+	v->grows_down = opts->grows_down;
+	v->stack = opts->stack;
+	v->page_class = page_class;
+	v->mlock_mode = (uint8_t)opts->mlock_mode;
+	v->numa_policy = (uint8_t)opts->numa_policy;
+	v->numa_nodes = opts->numa_nodes;
+	*out = index;
+	return finish(vmas, index, opts->name);
+}
+
+int vma_clone(struct pool *vmas, uint32_t from, mm_access perms, uint32_t *out)
+{
+	uint32_t index = pool_alloc(vmas);
+
+	if (!index)
+		return -ENOMEM;
+	const struct vma *old = vma_at(vmas, from);
+	struct vma *v = vma_at(vmas, index);
+
+	v->start = old->start;
+	v->mappable = old->mappable;
+	v->identity = old->identity;
+	v->offset = old->offset;
+	v->reservation = old->reservation;
+	v->perms = perms;
+	v->effective = access_effective(perms);
+	v->max_perms = old->max_perms;
+	v->is_private = old->is_private;
+	v->grows_down = old->grows_down;
+	v->stack = old->stack;
+	v->page_class = old->page_class;
+	v->mlock_mode = old->mlock_mode;
+	v->numa_policy = old->numa_policy;
+	v->numa_nodes = old->numa_nodes;
+	*out = index;
+	return finish(vmas, index, old->name);
+}
+
+void vma_add(struct pool *vmas, uint32_t vma, int64_t entries)
+{
+	atomic_fetch_add_explicit(&vma_at(vmas, vma)->entries, entries, memory_order_relaxed);
+}
+
+void vma_drop(struct pool *vmas, uint32_t vma, int64_t entries, uint32_t *dead)
+{
+	struct vma *v = vma_at(vmas, vma);
+	int64_t old = atomic_fetch_sub_explicit(&v->entries, entries, memory_order_acq_rel);
+
+	MM_CHECK(old >= entries);
+	if (old == entries) {
+		v->next_dead = *dead;
+		*dead = vma;
+	}
+}
+
+void vma_free_dead(struct pool *vmas, uint32_t dead)
+{
+	while (dead) {
+		struct vma *v = vma_at(vmas, dead);
+		struct mapping_identity *identity = v->identity;
+		uint32_t next = v->next_dead;
+
+		if (v->reservation)
+			reservation_put(v->reservation);
+		free(v->name);
+		pool_free(vmas, dead);
+		if (identity)
+			mapping_identity_dec_ref(identity);
+		dead = next;
+	}
+}

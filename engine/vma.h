@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vma.h - what the application asked for: the properties of a mapping.
+ *
+ * A vma is immutable once an entry names it. It counts the entries that do (in batches); the last
+ * one gone, it is freed: reservation, identity and slot. To change a property of a range, another
+ * vma is made and installed. start is where the mapping was created: offsets are computed from it;
+ * which addresses a vma still covers is known by the address map alone.
+ *
+ * A vma is read only under the lock of an entry that names it (which pins it), so a freed slot
+ * needs no grace period.
+ */
+#pragma once
+
+#include "engine/memory_file.h"
+#include "engine/mmap_opts.h"
+#include "engine/pool.h"
+#include "engine/reservation.h"
+
+#define VMA_NAME_SIZE 80
+
+struct vma {
+	_Atomic int64_t entries; /* entries that name it, and VMA_BUILDING while it is installed */
+	uint64_t start; /* page number of the address that shows `offset` */
+	struct mappable *mappable; /* NULL: private anonymous memory */
+	struct mapping_identity *identity; /* referenced; may be NULL */
+	uint64_t offset; /* bytes, in mappable */
+	struct reservation *reservation; /* referenced; NULL for mappables */
+	mm_access perms, effective, max_perms;
+	bool is_private, grows_down, stack;
+	uint8_t page_class; /* enum page_class of its anonymous memory */
+	uint8_t mlock_mode;
+	uint8_t numa_policy;
+	uint64_t numa_nodes;
+	char *name; /* owned; NULL: the identity's */
+	uint32_t next_dead; /* list of vma_drop */
+} __attribute__((aligned(64)));
+
+/* Added to the count while a vma is being installed, so that it does not die on the way. */
+#define VMA_BUILDING (INT64_C(1) << 40)
+
+/* A vma for opts at address page `start`, counted VMA_BUILDING. Takes references. 0 or -ENOMEM. */
+MM_MUST_CHECK int vma_create(struct pool *vmas, const struct mmap_opts *opts, uint64_t start,
+			     uint8_t page_class, struct reservation *reservation, uint32_t *out)
+	MAY_LOCK_LEAF;
+/* A copy with other permissions, counted VMA_BUILDING. 0 or -ENOMEM. */
+MM_MUST_CHECK int vma_clone(struct pool *vmas, uint32_t from, mm_access perms, uint32_t *out)
+	MAY_LOCK_LEAF;
+/* Changes the count; the caller knows that it stays above zero. */
+void vma_add(struct pool *vmas, uint32_t vma, int64_t entries);
+/* Takes `entries` away. The last one gone, the vma joins the list *dead (0: empty): its pieces may
+ * only be freed with no lock held, by vma_free_dead. */
+void vma_drop(struct pool *vmas, uint32_t vma, int64_t entries, uint32_t *dead);
+/* Frees the vmas of a list: reservations, identities, slots. */
+void vma_free_dead(struct pool *vmas, uint32_t dead) MAY_LOCK_ANY;
+
+static inline struct vma *vma_at(const struct pool *vmas, uint32_t index)
+{
+	return pool_at(vmas, index);
+}
+
+/* Shared, and could ever be written: what mappables are told. */
+static inline bool vma_writable(const struct vma *v)
+{
+	return !v->is_private && (v->max_perms & MM_WRITE);
+}
+
+/* Offset in the mappable of an address page. */
+static inline uint64_t vma_offset(const struct vma *v, uint64_t page)
+{
+	return v->offset + ((page - v->start) << MM_PAGE_SHIFT);
+}

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * memmap.c - the engine as a translator.
+ *
+ * `file` is always 1, the family of memory files, and `offset` is page number * 4096 in it: the
+ * engine's own name of a page, from which everything else is arithmetic.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/mm.h"
+#include "engine/shared_memory.h"
+#include "translators/translator.h"
+
+#define FAMILY 1
+
+struct translator_engine {
+	struct mm *mm;
+	struct memory_file *memory;
+	const struct host_space_ops *host;
+	enum page_class pages;
+};
+
+/* A space and an object of the ABI are the engine's own. */
+static struct mm_space *space_of(struct translator_space *s)
+{
+	return (struct mm_space *)s;
+}
+
+struct translator_object {
+	struct shared_memory *memory;
+	struct translator_engine *engine;
+};
+
+/* ---- options ---- */
+
+static int refuse(char *error, size_t size, int rc, const char *what, const char *value)
+{
+	snprintf(error, size, "%s: %s", what, value);
+	return rc;
+}
+
+static int parse_bytes(const char *value, uint64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	unsigned long long n = strtoull(value, &end, 10);
+
+	if (errno || end == value)
+		return -EINVAL;
+	switch (*end) {
+	case 'g':
+		n <<= 10;
+		/* fall through */
+	case 'm':
+		n <<= 10;
+		/* fall through */
+	case 'k':
+		n <<= 10;
+		end++;
+		break;
+	default:
+		break;
+	}
+	*out = n;
+	return *end ? -EINVAL : 0;
+}
+
+static int parse_option(const struct translator_option *o, struct translator_engine *e,
+			struct mm_opts *opts, char *error, size_t size)
+{
+	static const char *const class_name[] = { "4k", "thp", "2m" };
+
+	if (!strcmp(o->key, "pages")) {
+		for (unsigned i = 0; i < PAGE_CLASS_COUNT; i++) {
+			if (strcmp(o->value, class_name[i]))
+				continue;
+			e->pages = opts->page_class = (enum page_class)i;
+			return 0;
+		}
+		return refuse(error, size, -EINVAL, "memmap knows pages=4k, thp and 2m, not",
+			      o->value);
+	}
+	if (!strcmp(o->key, "as")) {
+		e->host = host_space_find(o->value);
+		return e->host ? 0 :
+				 refuse(error, size, -EINVAL, "memmap knows as=none and mmap, not",
+					o->value);
+	}
+	if (!strcmp(o->key, "memory_max") && !parse_bytes(o->value, &opts->memory.max_bytes))
+		return 0;
+	if (!strcmp(o->key, "retain") && !parse_bytes(o->value, &opts->memory.retain_bytes))
+		return 0;
+	if (!strcmp(o->key, "fallback")) {
+		opts->memory.allow_fallback = !strcmp(o->value, "yes");
+		if (opts->memory.allow_fallback || !strcmp(o->value, "no"))
+			return 0;
+	}
+	if (!strcmp(o->key, "memory_max") || !strcmp(o->key, "retain") ||
+	    !strcmp(o->key, "fallback"))
+		return refuse(error, size, -EINVAL, o->key, "a size (64m), or yes or no");
+	return refuse(error, size, -EINVAL,
+		      "memmap knows the options fallback=yes|no and retain=BYTES, not", o->key);
+}
+
+static int memmap_open(const struct translator_option *options, struct translator_engine **out,
+		       char *error, size_t error_size)
+{
+	struct translator_engine *e = calloc(1, sizeof(*e));
+	struct mm_opts opts = { 0 };
+	const char *why;
+	int rc = e ? 0 : -ENOMEM;
+
+	if (rc)
+		return refuse(error, error_size, rc, "memmap", strerror(-rc));
+	e->host = &host_space_none;
+	for (; options && options->key && !rc; options++)
+		rc = parse_option(options, e, &opts, error, error_size);
+	if (!rc && e->pages != PAGE_4K && !opts.memory.allow_fallback) {
+		rc = memory_file_probe(e->pages, &why) ? -ENODEV : 0;
+		if (rc)
+			refuse(error, error_size, rc, "memmap", why);
+	}
+	if (!rc) {
+		rc = mm_create(&opts, &e->mm);
+		if (rc)
+			refuse(error, error_size, rc, "memmap cannot start", strerror(-rc));
+	}
+	if (rc) {
+		free(e);
+		return rc;
+	}
+	e->memory = mm_memory_file(e->mm);
+	*out = e;
+	return 0;
+}
+
+static void memmap_close(struct translator_engine *e)
+	MAY_LOCK_ANY
+{
+	mm_destroy(e->mm);
+	free(e);
+}
+
+static int memmap_thread_enter(struct translator_engine *e)
+{
+	(void)e;
+	return mm_thread_enter();
+}
+
+static void memmap_thread_leave(struct translator_engine *e)
+{
+	(void)e;
+	mm_thread_leave();
+}
+
+static int memmap_stat(struct translator_engine *e, struct translator_stat *out) MAY_LOCK_ANY
+{
+	struct mm_stat s;
+
+	mm_get_stat(e->mm, &s);
+	*out = (struct translator_stat){
+		.live_pages = s.memory.live_pages,
+		.metadata_bytes = s.metadata_bytes,
+		.host_mappings = s.host_maps,
+		.host_unmappings = s.host_unmaps,
+		.demotions = s.demotions,
+		.fallbacks = s.fallbacks,
+		.zeroed_pages = s.memory.zeroed_pages,
+	};
+	return 0;
+}
+
+static int memmap_prefault(struct translator_engine *e, int node, uint64_t bytes) MAY_LOCK_ANY
+{
+	uint64_t done = memory_file_prefault(e->memory, node < 0 ? MEMORY_NODE_ANY : node, e->pages,
+					     bytes);
+
+	return done >= bytes ? 0 : -ENOMEM;
+}
+
+static int memmap_placement(struct translator_engine *e, uint64_t file, uint64_t offset,
+			    uint64_t *kernel_page_size, int *node)
+{
+	uint32_t page = (uint32_t)(offset >> MM_PAGE_SHIFT);
+
+	if (file != FAMILY)
+		return -EINVAL;
+	int64_t size = memory_file_kernel_page_size(e->memory, page);
+
+	if (size < 0)
+		return (int)size;
+	*kernel_page_size = (uint64_t)size;
+	*node = memory_file_node_of(e->memory, page);
+	return *node < 0 ? *node : 0;
+}
+
+/* ---- objects ---- */
+
+static int object_create(struct translator_engine *e, uint64_t size, struct translator_object **out)
+	MAY_LOCK_ANY
+{
+	struct translator_object *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return -ENOMEM;
+	o->engine = e;
+	int rc = shared_memory_create(e->memory, size, e->pages, "object", &o->memory);
+
+	if (rc)
+		free(o);
+	else
+		*out = o;
+	return rc;
+}
+
+static void object_destroy(struct translator_object *o) MAY_LOCK_ANY
+{
+	mapping_identity_dec_ref(shared_memory_identity(o->memory));
+	free(o);
+}
+
+static int object_truncate(struct translator_object *o, uint64_t size) MAY_LOCK_ANY
+{
+	return shared_memory_truncate(o->memory, size);
+}
+
+static int object_punch(struct translator_object *o, uint64_t offset, uint64_t length) MAY_LOCK_ANY
+{
+	return shared_memory_punch(o->memory,
+				   (struct mappable_range){ offset, offset + length });
+}
+
+static int object_invalidate(struct translator_object *o, uint64_t offset, uint64_t length) MAY_LOCK_ANY
+{
+	shared_memory_invalidate(o->memory, (struct mappable_range){ offset, offset + length },
+				 (struct invalidate_opts){ .invalidate_private = false });
+	return 0;
+}
+
+static int translate(struct translator_object *o, struct translator_range required,
+		     struct translator_range optional, uint32_t access,
+		     struct translator_translation *out, size_t max, size_t *count) MAY_LOCK_ANY
+{
+	struct translation ts[16];
+	size_t n = 0;
+	int rc = mappable_translate(shared_memory_mappable(o->memory),
+				    (struct mappable_range){ required.start, required.end },
+				    (struct mappable_range){ optional.start, optional.end },
+				    (mm_access)access, ts, max < 16 ? max : 16, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		uint32_t page = memory_file_page_at(o->engine->memory, ts[i].file, ts[i].offset);
+
+		out[i] = (struct translator_translation){
+			.source = { ts[i].source.start, ts[i].source.end },
+			.file = FAMILY,
+			.offset = (uint64_t)page << MM_PAGE_SHIFT,
+			.perms = ts[i].perms,
+		};
+	}
+	*count = n;
+	return rc;
+}
+
+/* ---- references ---- */
+
+static void incref(struct translator_engine *e, uint64_t file, uint64_t offset, uint64_t length)
+	MAY_LOCK_ANY
+{
+	(void)file;
+	if (length == MM_PAGE_SIZE)
+		memory_file_inc(e->memory, (uint32_t)(offset >> MM_PAGE_SHIFT));
+	else
+		memory_file_inc_range(e->memory, (uint32_t)(offset >> MM_PAGE_SHIFT),
+				      (uint32_t)(length >> MM_PAGE_SHIFT));
+}
+
+static void decref(struct translator_engine *e, uint64_t file, uint64_t offset, uint64_t length)
+	MAY_LOCK_ANY
+{
+	(void)file;
+	if (length == MM_PAGE_SIZE)
+		memory_file_dec(e->memory, (uint32_t)(offset >> MM_PAGE_SHIFT));
+	else
+		memory_file_dec_range(e->memory, (uint32_t)(offset >> MM_PAGE_SHIFT),
+				      (uint32_t)(length >> MM_PAGE_SHIFT));
+}
+
+static void *map_internal(struct translator_engine *e, uint64_t file, uint64_t offset,
+			  uint64_t length, uint32_t access)
+{
+	uint32_t first = (uint32_t)(offset >> MM_PAGE_SHIFT);
+
+	if (file != FAMILY || (access & TRANSLATOR_EXEC))
+		return NULL;
+	if (access & TRANSLATOR_WRITE)
+		memory_file_mark_dirty_range(e->memory, first,
+					     (uint32_t)((length + (offset % MM_PAGE_SIZE) +
+							 MM_PAGE_SIZE - 1) >>
+							MM_PAGE_SHIFT));
+	return memory_file_memory(e->memory, first) + offset % MM_PAGE_SIZE;
+}
+
+/* ---- spaces ---- */
+
+static int space_create(struct translator_engine *e, uint64_t bytes, struct translator_space **out)
+	MAY_LOCK_ANY
+{
+	return mm_space_create(e->mm, e->host, bytes, (struct mm_space **)out);
+}
+
+static void space_destroy(struct translator_space *s) MAY_LOCK_ANY
+{
+	mm_space_destroy(space_of(s));
+}
+
+static int map(struct translator_space *s, const struct translator_map_options *o) MAY_LOCK_ANY
+{
+	uint64_t address;
+	struct mmap_opts opts = {
+		.length = o->length,
+		.address = o->address,
+		.fixed = true,
+		.unmap = true,
+		.perms = (mm_access)o->perms,
+		.max_perms = MM_ANY_ACCESS,
+		.is_private = !o->object,
+		.offset = o->offset,
+	};
+
+	if (o->object) {
+		opts.mappable = shared_memory_mappable(o->object->memory);
+		opts.identity = shared_memory_identity(o->object->memory);
+	}
+	return mm_mmap(space_of(s), &opts, &address);
+}
+
+static int unmap(struct translator_space *s, uint64_t address, uint64_t length) MAY_LOCK_ANY
+{
+	return mm_munmap(space_of(s), address, length);
+}
+
+static int protect(struct translator_space *s, uint64_t address, uint64_t length, uint32_t perms)
+	MAY_LOCK_ANY
+{
+	return mm_mprotect(space_of(s), address, length, (mm_access)perms);
+}
+
+static int discard(struct translator_space *s, uint64_t address, uint64_t length) MAY_LOCK_ANY
+{
+	return mm_discard(space_of(s), address, length);
+}
+
+static int fault(struct translator_space *s, uint64_t address, uint32_t access) MAY_LOCK_ANY
+{
+	return mm_fault(space_of(s), address, (mm_access)access);
+}
+
+static int lookup(struct translator_space *s, uint64_t address, uint32_t access,
+		  struct translator_translation *out)
+{
+	uint32_t page;
+	mm_access perms;
+	int rc = mm_lookup(space_of(s), address, (mm_access)access, &page, &perms);
+
+	if (rc)
+		return rc;
+	out->source.start = address & ~(MM_PAGE_SIZE - 1);
+	out->source.end = out->source.start + MM_PAGE_SIZE;
+	out->file = FAMILY;
+	out->offset = (uint64_t)page << MM_PAGE_SHIFT;
+	out->perms = perms;
+	return 0;
+}
+
+static void *host_address(struct translator_space *s, uint64_t address)
+{
+	return mm_host_address(space_of(s), address);
+}
+
+const struct translator translator_memmap = {
+	.magic = TRANSLATOR_MAGIC,
+	.abi_major = TRANSLATOR_ABI_MAJOR,
+	.abi_minor = TRANSLATOR_ABI_MINOR,
+	.struct_size = sizeof(struct translator),
+	.name = "memmap",
+	.version = "0.1",
+	.description = "faultline's own engine: a radix tree of lock bits over memfds",
+	.capabilities = TRANSLATOR_CAN_OBJECTS | TRANSLATOR_CAN_REFERENCES |
+			TRANSLATOR_CAN_SPACES | TRANSLATOR_CAN_PROTECT | TRANSLATOR_CAN_DISCARD |
+			TRANSLATOR_CAN_TOUCH | TRANSLATOR_CAN_HUGE_2M | TRANSLATOR_CAN_THP,
+	.open = memmap_open,
+	.close = memmap_close,
+	.thread_enter = memmap_thread_enter,
+	.thread_leave = memmap_thread_leave,
+	.stat = memmap_stat,
+	.prefault = memmap_prefault,
+	.placement = memmap_placement,
+	.object_create = object_create,
+	.object_destroy = object_destroy,
+	.object_truncate = object_truncate,
+	.object_punch = object_punch,
+	.object_invalidate = object_invalidate,
+	.translate = translate,
+	.incref = incref,
+	.decref = decref,
+	.map_internal = map_internal,
+	.space_create = space_create,
+	.space_destroy = space_destroy,
+	.map = map,
+	.unmap = unmap,
+	.protect = protect,
+	.discard = discard,
+	.fault = fault,
+	.lookup = lookup,
+	.host_address = host_address,
+};
