@@ -400,7 +400,7 @@ void address_map_remove_leaf(struct address_map *m, struct map_unit *u, uint64_t
 		entry_unlock(&u->node->entry[i], ENTRY_DEAD);
 	}
 	entry_unlock(u->parent, word);
-	urcu_memb_call_rcu(&u->node->rcu, node_reclaim);
+	mm_rcu_call(&u->node->rcu, node_reclaim);
 }
 
 /* ---- walks without locks ---- */

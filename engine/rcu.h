@@ -41,3 +41,10 @@ static inline void mm_rcu_read_unlock(void)
 	MM_RCU_RELEASE();
 	urcu_memb_read_unlock();
 }
+
+/* Calls fn(head) in liburcu's thread after a grace period. No lock is needed; none may be asked. */
+static inline void mm_rcu_call(struct rcu_head *head, void (*fn)(struct rcu_head *))
+{
+	MM_RCU_RELEASE(); /* what the remover wrote happens before the reclaim */
+	urcu_memb_call_rcu(head, fn);
+}
