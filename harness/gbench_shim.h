@@ -52,7 +52,7 @@ int gbench_state_thread_count(const struct gbench_state *s);
 /* Stop and go on with the clocks inside the loop: expensive (about 1 us), so rarely. */
 void gbench_state_pause(struct gbench_state *s);
 void gbench_state_resume(struct gbench_state *s);
-/* This run failed and is reported so; the loop ends at once, or does not begin. message is copied. */
+/* This run failed and is reported so; its loop ends or does not begin. message is copied. */
 void gbench_state_skip(struct gbench_state *s, const char *message);
 
 /* Google Benchmark's main: its flags (--help), its output. The exit code. */
