@@ -35,6 +35,7 @@
 #include "engine/park.h"
 #include "engine/range.h"
 
+#define TRAP_CHAIN 32 /* different handlers that a program may put before ours */
 #define CLOSING (UINT32_C(1) << 31)
 #define STACK_BYTES ((size_t)256 << 10)
 #define PAGE_FAULT_WRITE 2 /* bits of the x86 page-fault error code */
@@ -55,8 +56,11 @@ static struct trap_target {
 
 static _Atomic unsigned windows_used; /* slots at and above this were never used */
 static _Atomic uint32_t registry; /* leaf */
-static bool installed; /* protected by registry */
-static struct sigaction previous; /* immutable once the handler is installed */
+/* The handlers that were there before ours, each immutable once `chained` names it: a program may
+ * install its own anew (test runners do so for each test), and is chained to again. */
+static struct sigaction chain[TRAP_CHAIN];
+static unsigned chain_used; /* protected by registry */
+static _Atomic unsigned chained; /* the one that a foreign signal goes to */
 
 /* The alternate stack that trap_thread_enter gave this thread. */
 static _Thread_local struct {
@@ -123,6 +127,7 @@ static void set_default(int signal_number)
 static void forward(int signal_number, siginfo_t *info, void *context)
 {
 	bool synchronous = info->si_code > 0;
+	struct sigaction previous = chain[atomic_load_explicit(&chained, memory_order_acquire)];
 	sigset_t mask, old;
 
 	if (!(previous.sa_flags & SA_SIGINFO)) {
@@ -221,20 +226,39 @@ static void on_segv(int signal_number, siginfo_t *info, void *context)
 	errno = saved_errno;
 }
 
+static bool same_handler(const struct sigaction *a, const struct sigaction *b)
+{
+	return a->sa_flags == b->sa_flags && a->sa_sigaction == b->sa_sigaction;
+}
+
 int trap_install(void)
 {
 	struct sigaction action = { .sa_sigaction = on_segv,
 				    .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
+	struct sigaction now;
+	unsigned i = 0;
 	int rc = 0;
 
 	registry_lock();
-	if (!installed) {
-		/* Asked first: a fault may come as soon as the handler is there. */
-		if (sigaction(SIGSEGV, NULL, &previous) || sigaction(SIGSEGV, &action, NULL))
-			rc = -errno;
-		else
-			installed = true;
+	if (sigaction(SIGSEGV, NULL, &now)) {
+		rc = -errno;
+		goto out;
 	}
+	if ((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_segv)
+		goto out;
+	while (i < chain_used && !same_handler(&chain[i], &now))
+		i++;
+	if (i == TRAP_CHAIN) {
+		rc = -ENOSPC;
+		goto out;
+	}
+	if (i == chain_used)
+		chain[chain_used++] = now;
+	/* Published first: a fault may come as soon as the handler is there. */
+	atomic_store_explicit(&chained, i, memory_order_release);
+	if (sigaction(SIGSEGV, &action, NULL))
+		rc = -errno;
+out:
 	registry_unlock();
 	return rc;
 }
