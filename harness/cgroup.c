@@ -120,8 +120,8 @@ int cgroup_find(const char *root, const char *controller, struct cgroup_path *ou
 			*next++ = '\0';
 		if (!parse_mount(line, &mount) ||
 		    strcmp(mount.type, controller ? "cgroup" : "cgroup2") ||
-		    (controller && !list_has(mount.options, mount.options + strlen(mount.options),
-					     controller)))
+		    (controller &&
+		     !list_has(mount.options, mount.options + strlen(mount.options), controller)))
 			continue;
 		rc = join(&mount, group, out);
 	}

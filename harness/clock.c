@@ -168,8 +168,7 @@ static void measure_pair(struct clock_source *source)
 		blocks[b] = clock_source_now(source) - begin;
 	}
 	qsort(blocks, PAIR_BLOCKS, sizeof(blocks[0]), compare_u64);
-	source->pair_ns =
-		(double)blocks[PAIR_BLOCKS / 2] * 1e9 / source->hz / PAIR_BLOCK_PAIRS;
+	source->pair_ns = (double)blocks[PAIR_BLOCKS / 2] * 1e9 / source->hz / PAIR_BLOCK_PAIRS;
 }
 
 /* Whether two calibrations in a row agree; hz is then that over both. */
@@ -203,8 +202,7 @@ static void start_monotonic(struct clock_source *source)
 void clock_source_start(struct clock_source *source, enum clock_source_kind kind)
 {
 	*source = (struct clock_source){ .kind = kind };
-	if (kind == CLOCK_SOURCE_TSC &&
-	    clock_source_tsc_usable(source->why, sizeof(source->why)) &&
+	if (kind == CLOCK_SOURCE_TSC && clock_source_tsc_usable(source->why, sizeof(source->why)) &&
 	    !calibrate_start(source))
 		snprintf(source->why, sizeof(source->why),
 			 "calibrations of the TSC differ by more than %.0f ppm",
@@ -227,8 +225,7 @@ int clock_source_finish(struct clock_source *source)
 
 		source->hz_end = calibrate(source, &end);
 		overall = slope(begin, end);
-		source->drift_ppm = fmax(ppm(source->hz_end, source->hz),
-					 ppm(overall, source->hz));
+		source->drift_ppm = fmax(ppm(source->hz_end, source->hz), ppm(overall, source->hz));
 		source->verified = source->drift_ppm <= CLOCK_SOURCE_DRIFT_PPM_MAX;
 	}
 	return source->verified ? 0 : -ERANGE;

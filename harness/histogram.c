@@ -47,8 +47,7 @@ static uint64_t convert(double value, double ratio)
 {
 	double converted = value * ratio + 0.5;
 
-	return converted >= (double)HISTOGRAM_VALUE_MAX ? HISTOGRAM_VALUE_MAX :
-							  (uint64_t)converted;
+	return converted >= (double)HISTOGRAM_VALUE_MAX ? HISTOGRAM_VALUE_MAX : (uint64_t)converted;
 }
 
 static void merge_converted(struct histogram *to, const struct histogram *from)

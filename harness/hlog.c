@@ -239,7 +239,7 @@ static int get_counts(const uint8_t *at, const uint8_t *end, size_t buckets,
 			return -EINVAL;
 		at += used;
 		if (value < 0) {
-			if ((uint64_t)-(value + 1) >= buckets - index)
+			if ((uint64_t) - (value + 1) >= buckets - index)
 				return -EINVAL;
 			index += (size_t)-value;
 			continue;
@@ -420,7 +420,6 @@ static int read_number(char **at, double *value)
 {
 	char *end;
 
-	errno = 0;
 	*value = strtod(*at, &end);
 	if (end == *at || *end != ',' || !isfinite(*value) || *value < 0)
 		return -EINVAL;

@@ -153,8 +153,7 @@ int limits_memory_cap(const struct limits *limits, uint64_t asked, uint64_t *cap
 		return 0;
 	}
 	if (asked > left - left / 16) {
-		snprintf(why, why ? why_size : 0,
-			 "%llu MiB asked, but only %llu MiB are free %s%s",
+		snprintf(why, why ? why_size : 0, "%llu MiB asked, but only %llu MiB are free %s%s",
 			 (unsigned long long)(asked >> 20),
 			 (unsigned long long)((left - left / 16) >> 20),
 			 group ? "within the memory limit of control group " : "on this machine",

@@ -187,8 +187,7 @@ static void set_key(struct candidate *candidate, enum word word, const unsigned 
 }
 
 /* Fills order[pu_count] by a word other than CPUS; returns how many PUs qualify. */
-static unsigned sort_pus(const struct topology *t, const struct spec *spec,
-			 struct candidate *order)
+static unsigned sort_pus(const struct topology *t, const struct spec *spec, struct candidate *order)
 {
 	unsigned ranks[RANK_COUNT] = { 0 }, count = 0;
 
@@ -236,9 +235,9 @@ static int take_sorted(const struct topology *t, const struct spec *spec, unsign
 	if (*count)
 		return 0;
 	snprintf(why, why_size,
-		 topology_has_node(t, (int)spec->node) ?
-			 "memory node %u has no CPU that this process may use" :
-			 "there is no memory node %u that this process may use",
+		 topology_has_node(t, (int)spec->node)
+			 ? "memory node %u has no CPU that this process may use"
+			 : "there is no memory node %u that this process may use",
 		 spec->node);
 	return -ENODEV;
 }
@@ -261,8 +260,8 @@ int placement_plan(const struct topology *t, const char *text, unsigned threads,
 		snprintf(why, why_size, "no memory to plan the placement");
 		return -ENOMEM;
 	}
-	rc = spec.word == CPUS ? take_list(t, spec.list, order, &count, why, why_size) :
-				 take_sorted(t, &spec, order, &count, why, why_size);
+	rc = spec.word == CPUS ? take_list(t, spec.list, order, &count, why, why_size)
+			       : take_sorted(t, &spec, order, &count, why, why_size);
 	if (rc)
 		goto out;
 	for (unsigned i = 0; i < threads; i++)

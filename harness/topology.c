@@ -59,9 +59,9 @@ static void fill_pu(hwloc_topology_t hw, hwloc_obj_t object, struct topology_pu 
 	hwloc_obj_t core = hwloc_get_ancestor_obj_by_type(hw, HWLOC_OBJ_CORE, object);
 	int package = around(hw, HWLOC_OBJ_PACKAGE, object);
 	int first_node = object->nodeset ? hwloc_bitmap_first(object->nodeset) : -1;
-	hwloc_obj_t node = first_node < 0 ?
-				   NULL :
-				   hwloc_get_numanode_obj_by_os_index(hw, (unsigned)first_node);
+	hwloc_obj_t node = first_node < 0
+				   ? NULL
+				   : hwloc_get_numanode_obj_by_os_index(hw, (unsigned)first_node);
 
 	pu->os = object->os_index;
 	pu->core = (int)(core ? core->logical_index : object->logical_index);
@@ -169,8 +169,8 @@ int topology_load(struct topology *t, const char *source, char *why, size_t why_
 		rc = list_nodes(t);
 	if (rc) {
 		snprintf(why, why_size, "%s",
-			 rc == -ENODEV ? "no CPU of the topology may be used by this process" :
-					 "no memory for the topology");
+			 rc == -ENODEV ? "no CPU of the topology may be used by this process"
+				       : "no memory for the topology");
 		goto fail;
 	}
 	count_objects(t);

@@ -29,9 +29,8 @@ static void names_are_read_back(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
-		assert_int_equal(clock_source_parse(clock_source_name((enum clock_source_kind)i),
-						    &kind),
-				 0);
+		assert_int_equal(
+			clock_source_parse(clock_source_name((enum clock_source_kind)i), &kind), 0);
 		assert_int_equal(kind, i);
 	}
 	assert_int_equal(clock_source_parse("TSC", &kind), -EINVAL);

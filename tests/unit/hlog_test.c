@@ -325,9 +325,9 @@ static void checks_numbers_against_the_layout(void **state)
 	static const uint8_t huge_run[] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 	static const uint8_t past_end[] = { 0xff, 0x3f, 0x02 };
 	static const uint8_t unfinished[] = { 0x02, 0x80 };
-	static const uint8_t overflow[] = { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-					    0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-					    0x08 };
+	static const uint8_t overflow[] = { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+					    0xff, 0xff, 0xfe, 0xff, 0xff, 0xff, 0xff,
+					    0xff, 0xff, 0xff, 0xff, 0x08 };
 	struct hlog_counts counts;
 
 	(void)state;
@@ -393,8 +393,8 @@ static void survives_damage(void **state)
 
 static void base64_is_strict(void **state)
 {
-	static const char *const bad[] = { "A", "AA=", "A===", "AB==", "AAB=", "AA=A", "A AA",
-					   "AAA=AAAA", "====" };
+	static const char *const bad[] = { "A",	   "AA=",  "A===",     "AB==", "AAB=",
+					   "AA=A", "A AA", "AAA=AAAA", "====" };
 	static const char *const good[] = { "", "Zg==", "Zm8=", "Zm9v", "Zm9vYmFy" };
 	static const char *const plain[] = { "", "f", "fo", "foo", "foobar" };
 	uint8_t bytes[16];

@@ -50,8 +50,8 @@ static void expect(const struct topology *t, const char *spec, const unsigned *e
 static void words_order_a_numa_machine(void **state)
 {
 	static const unsigned compact[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 };
-	static const unsigned scatter[] = { 0, 16, 8, 24, 2, 18, 10, 26, 4, 20, 12, 28,
-					    6, 22, 14, 30, 1, 17, 9, 25, 3 };
+	static const unsigned scatter[] = { 0,	16, 8,	24, 2,	18, 10, 26, 4,	20, 12,
+					    28, 6,  22, 14, 30, 1,  17, 9,  25, 3 };
 	static const unsigned cores[] = { 0,  2,  4,  6,  8,  10, 12, 14, 16,
 					  18, 20, 22, 24, 26, 28, 30, 1,  3 };
 	static const unsigned node[] = { 16, 18, 20, 22, 24, 26, 28, 30, 17, 19, 21, 23 };
@@ -71,7 +71,8 @@ static void words_order_a_numa_machine(void **state)
 static void every_word_uses_every_cpu_once(void **state)
 {
 	static const char *const machines[] = { "pack:8 core:16 pu:2", MACHINE, "pu:1",
-						"numa:4 core:3 pu:4", "pack:1 l3:3 l2:2 core:2 pu:1" };
+						"numa:4 core:3 pu:4",
+						"pack:1 l3:3 l2:2 core:2 pu:1" };
 	static const char *const words[] = { "compact", "scatter", "cores" };
 
 	(void)state;

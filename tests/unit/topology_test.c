@@ -159,8 +159,8 @@ static void broken_sources_are_refused_with_a_sentence(void **state)
 {
 	char garbage[] = "/tmp/topology_test.XXXXXX", cut[] = "/tmp/topology_test.XXXXXX";
 	const char *const sources[] = {
-		"pack:", "pack:0", "core:2 what:3", "", "/no/such/file.xml", "nosuch.xml", "/tmp",
-		garbage, cut,
+		"pack:",      "pack:0", "core:2 what:3", "",  "/no/such/file.xml",
+		"nosuch.xml", "/tmp",	garbage,	 cut,
 	};
 	struct topology t;
 
