@@ -551,11 +551,13 @@ static void shared_destroy(struct shared_memory *sm) MAY_LOCK_OBJECT
 
 	lock_rmap(sm, LOCK_SITE);
 	unmapped = mapping_set_is_empty(sm->mappings);
-	mapping_set_destroy(sm->mappings);
 	unlock_rmap(sm, LOCK_SITE);
 	if (!unmapped)
 		mm_fail("shared_memory: \"%s\" lost its last reference while it is mapped",
 			sm->name);
+	lock_rmap(sm, LOCK_SITE);
+	mapping_set_destroy(sm->mappings);
+	unlock_rmap(sm, LOCK_SITE);
 	offset_map_release(&sm->units, free_units_of, sm);
 	free(sm);
 }
