@@ -104,6 +104,7 @@ int cgroup_find(const char *root, const char *controller, struct cgroup_path *ou
 	char *text = NULL;
 	int rc = group_of(root, controller, group, sizeof(group));
 
+	*out = (struct cgroup_path){ .mount_length = 0 };
 	if (rc)
 		return rc;
 	text = malloc(MOUNTINFO_SIZE);

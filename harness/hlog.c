@@ -178,7 +178,7 @@ int hlog_write_head(FILE *file, double start_s, const char *comment)
 static void write_tag(FILE *file, const char *tag)
 {
 	fputs("Tag=", file);
-	for (unsigned i = 0; tag[i] && i < HLOG_TAG_MAX - 1; i++)
+	for (unsigned i = 0; i < HLOG_TAG_MAX - 1 && tag[i]; i++)
 		fputc((unsigned char)tag[i] <= ' ' || tag[i] == ',' || tag[i] == 127 ? '_' : tag[i],
 		      file);
 	fputc(',', file);
@@ -304,10 +304,13 @@ static int inflate_exactly(z_stream *stream, uint8_t *to, size_t size)
 static bool at_stream_end(z_stream *stream)
 {
 	uint8_t beyond;
+	bool ended;
 
 	stream->next_out = &beyond;
 	stream->avail_out = 1;
-	return inflate(stream, Z_FINISH) == Z_STREAM_END && stream->avail_out == 1;
+	ended = inflate(stream, Z_FINISH) == Z_STREAM_END && stream->avail_out == 1;
+	stream->next_out = NULL;
+	return ended;
 }
 
 static int decode_compressed(const uint8_t *bytes, size_t size, struct hlog_counts *out)
