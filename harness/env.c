@@ -197,7 +197,7 @@ static json_t *limits_json(void)
 	/* No limit and an unreadable one are both null here: the reason says so. */
 	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:s, s:s}", "cpus", (int)l.cpu_count,
 			 "cpu_quota", l.cpu_quota > 0 ? json_real(l.cpu_quota) : json_null(),
-			 "memory_max", limit(l.memory_max), "memory_used", limit(l.memory_used),
+			 "memory_max", limit(l.memory_max), "memory_left", limit(l.memory_left),
 			 "memory_available", limit(l.memory_available), "memory_total",
 			 limit(l.memory_total), "cgroup", l.cgroup, "null_reason",
 			 "null: not limited, or not readable");

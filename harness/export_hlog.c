@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * export_hlog.c - all histograms of a result as one HdrHistogram V2 log.
+ *
+ * The files of hist/ are logs themselves: their tagged lines follow one another below one head.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/export.h"
+#include "harness/hlog.h"
+#include "harness/result_dir.h"
+#include "harness/view.h"
+
+/* Copies the lines that hold histograms. 0 or -errno. */
+static int copy_lines(FILE *out, const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char *line = NULL;
+	size_t room = 0;
+	int rc = file ? 0 : -errno;
+
+	while (!rc && getline(&line, &room, file) > 0) {
+		if (strncmp(line, "Tag=", 4) == 0 && fputs(line, out) < 0)
+			rc = -EIO;
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	return rc;
+}
+
+int export_hlog(FILE *out, const char *dir, const json_t *result, char *error, size_t size)
+{
+	const json_t *benchmarks = view_get(result, "benchmarks");
+	char path[4608], name[256];
+	int rc = hlog_write_head(out, 0, "faultline");
+
+	for (size_t i = 0; i < json_array_size(benchmarks) && !rc; i++) {
+		const json_t *b = json_array_get(benchmarks, i);
+
+		/* What was not measured has no file. */
+		if (!view_get(b, "latency"))
+			continue;
+		snprintf(path, sizeof(path), "%s/hist/%s.hlog", dir,
+			 result_dir_file_name(view_text(b, "name", ""), name, sizeof(name)));
+		rc = copy_lines(out, path);
+		if (rc)
+			snprintf(error, size, "%s: %s", path, strerror(-rc));
+	}
+	return rc;
+}

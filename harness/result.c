@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * result.c - gathers repetitions; the JSON of what was gathered is in result_json.c.
+ */
+#include "harness/result.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/noise.h"
+
+/* Repetitions that differ by more than this part of their median are unsteady. */
+#define UNSTEADY 0.25
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+double result_median(double *values, size_t count)
+{
+	if (!count)
+		return NAN;
+	qsort(values, count, sizeof(*values), compare);
+	return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+static void *allocate(size_t count, size_t size)
+{
+	void *memory = calloc(count ? count : 1, size);
+
+	if (!memory)
+		abort();
+	return memory;
+}
+
+void result_prepare(struct result *result)
+{
+	result->benchmarks = allocate(result->plan->count, sizeof(*result->benchmarks));
+	result->notes = json_array();
+	result->record_ns = result->fetch_add_ns = result->overhead_ns = -1;
+	for (size_t i = 0; i < result->plan->count; i++) {
+		struct result_benchmark *b = &result->benchmarks[i];
+		unsigned index = 0;
+
+		b->plan = &result->plan->benchmarks[i];
+		b->workers = allocate(b->plan->threads, sizeof(*b->workers));
+		for (unsigned role = 0; role < WORKLOAD_MAX_ROLES; role++) {
+			for (unsigned n = 0; n < b->plan->role_threads[role]; n++, index++) {
+				b->workers[index].role = role;
+				b->workers[index].cpu_asked = b->plan->cpus[index];
+				b->workers[index].cpu = b->workers[index].node = -1;
+			}
+		}
+	}
+}
+
+static void cells_release(struct result_cell *cells, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		histogram_destroy(cells[i].latency);
+	free(cells);
+}
+
+void result_release(struct result *result)
+{
+	for (size_t i = 0; result->benchmarks && i < result->plan->count; i++) {
+		struct result_benchmark *b = &result->benchmarks[i];
+
+		for (unsigned w = 0; w < b->plan->threads; w++)
+			histogram_destroy(b->workers[w].latency);
+		for (unsigned role = 0; role < WORKLOAD_MAX_ROLES; role++)
+			histogram_destroy(b->latency[role]);
+		cells_release(b->pairs, b->pair_count);
+		cells_release(b->nodes, b->node_count);
+		free(b->workers);
+		free(b->samples);
+	}
+	free(result->benchmarks);
+	json_decref(result->notes);
+	result->benchmarks = NULL;
+	result->notes = NULL;
+}
+
+void result_note(struct result *result, const char *format, ...)
+{
+	char text[512];
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(text, sizeof(text), format, list);
+	va_end(list);
+	json_array_append_new(result->notes, json_string(text));
+}
+
+/* Adds `from`, which may be NULL; *to is made with its unit. */
+static void merge_histogram(struct histogram **to, const struct histogram *from)
+{
+	if (!from)
+		return;
+	if (!*to)
+		*to = histogram_create(from->unit_ns);
+	if (!*to)
+		abort();
+	histogram_merge(*to, from);
+}
+
+static unsigned placement_flags(const struct result_benchmark *b, const struct runner_result *run)
+{
+	const struct workload *w = b->plan->workload;
+	uint64_t asked = strcmp(b->plan->pages, "4k") == 0 ? 4096 : 2097152;
+	unsigned flags = 0;
+
+	if (run->kernel_page_size && run->kernel_page_size != asked)
+		flags |= RESULT_PAGE_SIZE_MISMATCH;
+	if (run->has_stat && asked > 4096 && (run->stat.demotions || run->stat.fallbacks))
+		flags |= RESULT_DEMOTED;
+	if (!w->is_floor &&
+	    (!w->verify ||
+	     b->plan->translator->translator->capabilities & TRANSLATOR_COMPUTES_NOTHING))
+		flags |= RESULT_NOT_VERIFIED;
+	return flags;
+}
+
+static unsigned noise_to_flags(unsigned noise)
+{
+	return (noise & NOISE_PREEMPTED ? RESULT_PREEMPTED : 0) |
+	       (noise & NOISE_THROTTLED ? RESULT_THROTTLED : 0) |
+	       (noise & NOISE_MIGRATED ? RESULT_MIGRATED : 0);
+}
+
+static void merge_threads(struct result_benchmark *b, const struct runner_result *run,
+			  struct result_sample *sample)
+{
+	uint64_t ops = 0, busy = 0;
+
+	for (unsigned i = 0; i < run->thread_count; i++) {
+		const struct runner_thread *t = &run->threads[i];
+		struct result_worker *w = &b->workers[i];
+
+		w->cpu = t->cpu;
+		w->node = t->node;
+		w->ops += t->ops;
+		w->busy_ns += t->busy_ns;
+		merge_histogram(&w->latency, t->latency);
+		merge_histogram(&b->latency[t->role], t->latency);
+		if (t->batch > b->batch[t->role])
+			b->batch[t->role] = t->batch;
+		if (t->batch > 1)
+			sample->flags |= RESULT_TIMER_COARSE;
+		b->preempted += t->preempted;
+		sample->flags |= noise_to_flags(t->noise);
+		ops += t->role ? 0 : t->ops;
+		busy += t->role ? 0 : t->busy_ns;
+	}
+	sample->ns_per_op = ops ? (double)busy / (double)ops : 0;
+}
+
+static bool is_unsteady(const struct result_benchmark *b)
+{
+	double *values = allocate(b->sample_count, sizeof(*values)), spread, median;
+
+	for (size_t i = 0; i < b->sample_count; i++)
+		values[i] = b->samples[i].ops_per_s;
+	median = result_median(values, b->sample_count);
+	spread = values[b->sample_count - 1] - values[0];
+	free(values);
+	return b->sample_count > 2 && spread > UNSTEADY * median;
+}
+
+void result_merge(struct result_benchmark *b, const struct runner_result *run, unsigned repetition)
+{
+	struct result_sample *sample;
+
+	b->samples = realloc(b->samples, (b->sample_count + 1) * sizeof(*b->samples));
+	if (!b->samples)
+		abort();
+	sample = &b->samples[b->sample_count++];
+	*sample = (struct result_sample){.repetition = repetition,
+					 .ops_per_s = runner_ops_per_s(run, -1),
+					 .flags = noise_to_flags(run->noise)};
+	for (int role = 0; role < WORKLOAD_MAX_ROLES; role++)
+		sample->role_ops_per_s[role] = runner_ops_per_s(run, role);
+	merge_threads(b, run, sample);
+	sample->flags |= placement_flags(b, run);
+	b->has_stat = run->has_stat;
+	b->stat = run->stat;
+	b->rss_anon = run->rss_anon;
+	b->kernel_page_size = run->kernel_page_size;
+	memcpy(b->pages_per_node, run->pages_per_node, sizeof(b->pages_per_node));
+	memcpy(b->placement_reason, run->placement_reason, sizeof(b->placement_reason));
+	b->flags |= sample->flags;
+	if (run->outcome == RUNNER_VOID)
+		snprintf(b->error, sizeof(b->error), "%s", run->error);
+	b->verified = !b->error[0] && !(b->flags & RESULT_NOT_VERIFIED);
+	b->flags &= ~(unsigned)RESULT_UNSTEADY;
+	if (is_unsteady(b))
+		b->flags |= RESULT_UNSTEADY;
+}
+
+void result_merge_cell(struct result_cell **cells, size_t *count, unsigned a, unsigned b,
+		       const struct runner_result *run)
+{
+	size_t i = 0;
+
+	while (i < *count && ((*cells)[i].a != a || (*cells)[i].b != b))
+		i++;
+	if (i == *count) {
+		*cells = realloc(*cells, (i + 1) * sizeof(**cells));
+		if (!*cells)
+			abort();
+		(*cells)[i] = (struct result_cell){.a = a, .b = b};
+		*count = i + 1;
+	}
+	for (unsigned t = 0; t < run->thread_count; t++) {
+		if (run->threads[t].role == 0)
+			merge_histogram(&(*cells)[i].latency, run->threads[t].latency);
+	}
+}

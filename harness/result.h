@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * result.h - what was measured, gathered over the repetitions, and its JSON.
+ *
+ * The JSON is faultline.result/1 of results/README.md. Main thread only.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "harness/plan.h"
+#include "harness/runner.h"
+
+/* Bits of result_benchmark.flags, in the order of result_flag_names. */
+enum result_flag {
+	RESULT_TIMER_COARSE = 1u << 0,
+	RESULT_PREEMPTED = 1u << 1,
+	RESULT_THROTTLED = 1u << 2,
+	RESULT_MIGRATED = 1u << 3,
+	RESULT_PAGE_SIZE_MISMATCH = 1u << 4,
+	RESULT_NODE_MISMATCH = 1u << 5,
+	RESULT_DEMOTED = 1u << 6,
+	RESULT_UNSTEADY = 1u << 7,
+	RESULT_TIME_BOXED = 1u << 8,
+	RESULT_SYNTHETIC = 1u << 9,
+	RESULT_NOT_VERIFIED = 1u << 10,
+};
+extern const char *const result_flag_names[];
+
+/* One repetition. */
+struct result_sample {
+	unsigned repetition;
+	double ops_per_s; /* all roles */
+	double ns_per_op; /* busy time of the first role for each of its operations */
+	double role_ops_per_s[WORKLOAD_MAX_ROLES];
+	unsigned flags;
+};
+
+struct result_worker {
+	unsigned role, cpu_asked;
+	int cpu, node; /* got in the last repetition; -1 none yet */
+	uint64_t ops, busy_ns;
+	struct histogram *latency;
+};
+
+/* Two CPUs of a two-party workload, or a CPU and a memory node. */
+struct result_cell {
+	unsigned a, b; /* kernel's numbers */
+	struct histogram *latency;
+};
+
+struct result_benchmark {
+	const struct plan_benchmark *plan;
+	struct result_sample *samples;
+	size_t sample_count;
+	struct histogram *latency[WORKLOAD_MAX_ROLES]; /* NULL before the first repetition */
+	unsigned batch[WORKLOAD_MAX_ROLES]; /* longest */
+	struct result_worker *workers; /* plan->threads */
+	struct result_cell *pairs, *nodes;
+	size_t pair_count, node_count;
+	bool has_stat;
+	struct translator_stat stat; /* of the last repetition */
+	int64_t rss_anon;
+	uint64_t preempted; /* involuntary switches, all repetitions */
+	uint64_t kernel_page_size, pages_per_node[RUNNER_NODES_MAX];
+	char placement_reason[160];
+	unsigned flags;
+	bool verified; /* no repetition failed, and one was verified */
+	char error[400]; /* why it is void, or was refused; "" */
+};
+
+struct result {
+	const struct options *options;
+	const struct plan *plan;
+	const struct topology *topology;
+	const struct clock_source *clock;
+	const char *id;
+	int argc;
+	char **argv;
+	char start[32], end[32]; /* ISO 8601; end "" while it runs */
+	bool interrupted;
+	int exit_code;
+	double record_ns, fetch_add_ns, overhead_ns; /* < 0: not measured */
+	double drift_ppm;
+	bool clock_verified;
+	json_t *notes; /* array of strings */
+	struct result_benchmark *benchmarks; /* plan->count */
+};
+
+/* Allocates for plan; result->plan and the other pointers are set by the caller before. */
+void result_prepare(struct result *result);
+void result_release(struct result *result);
+/* Adds a sentence to host.notes. */
+void result_note(struct result *result, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Adds one repetition (RUNNER_OK or RUNNER_VOID). */
+void result_merge(struct result_benchmark *b, const struct runner_result *run, unsigned repetition);
+/* Adds latencies of role 0 to the cell (a, b) of a matrix. */
+void result_merge_cell(struct result_cell **cells, size_t *count, unsigned a, unsigned b,
+		       const struct runner_result *run);
+
+/* New references. */
+json_t *result_json(const struct result *result);
+json_t *result_sample_json(const struct result_benchmark *b, const struct runner_result *run,
+			   unsigned order);
+/* The median; NAN of none. Sorts values. */
+double result_median(double *values, size_t count);

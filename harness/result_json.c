@@ -1,0 +1,617 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * result_json.c - results as faultline.result/1.
+ *
+ * Nothing missing is ever 0: it is null, with <name>_reason beside it.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/commands.h"
+#include "harness/env.h"
+#include "harness/floors.h"
+#include "harness/result.h"
+
+#define CURVE_PER_HALF 5
+#define NOT_MEASURED "not measured"
+
+const char *const result_flag_names[] = {
+	"timer_coarse",	      "preempted",     "throttled", "migrated",
+	"page_size_mismatch", "node_mismatch", "demoted",   "unsteady",
+	"time_boxed",	      "synthetic",     "not_verified", NULL,
+};
+
+static void set(json_t *object, const char *key, json_t *value)
+{
+	json_object_set_new(object, key, value);
+}
+
+/* null, and why in <key>_reason. */
+static void set_missing(json_t *object, const char *key, const char *reason)
+{
+	char name[96];
+
+	set(object, key, json_null());
+	snprintf(name, sizeof(name), "%s_reason", key);
+	set(object, name, json_string(reason));
+}
+
+static void set_number(json_t *object, const char *key, double value, const char *reason)
+{
+	if (isfinite(value))
+		set(object, key, json_real(value));
+	else
+		set_missing(object, key, reason);
+}
+
+static json_t *integer(uint64_t value)
+{
+	return json_integer((json_int_t)value);
+}
+
+static json_t *flags_json(unsigned flags)
+{
+	json_t *list = json_array();
+
+	for (unsigned bit = 0; result_flag_names[bit]; bit++) {
+		if (flags & (1u << bit))
+			json_array_append_new(list, json_string(result_flag_names[bit]));
+	}
+	return list;
+}
+
+static json_t *latency_json(const struct histogram *h, bool with_curve)
+{
+	struct histogram_point points[HISTOGRAM_CURVE_MAX];
+	json_t *latency = json_object(), *curve = json_array();
+	size_t count = histogram_curve(h, CURVE_PER_HALF, points, HISTOGRAM_CURVE_MAX);
+
+	set(latency, "n", integer(histogram_count(h)));
+	set(latency, "min", json_real(histogram_min_ns(h)));
+	set(latency, "p50", json_real(histogram_percentile_ns(h, 50)));
+	set(latency, "p90", json_real(histogram_percentile_ns(h, 90)));
+	set(latency, "p99", json_real(histogram_percentile_ns(h, 99)));
+	set(latency, "p999", json_real(histogram_percentile_ns(h, 99.9)));
+	set(latency, "p9999", json_real(histogram_percentile_ns(h, 99.99)));
+	set(latency, "max", json_real(histogram_max_ns(h)));
+	set(latency, "mean", json_real(histogram_mean_ns(h)));
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(curve, json_pack("[f,f]", points[i].percentile,
+						       points[i].ns));
+	if (with_curve)
+		set(latency, "curve", curve);
+	else
+		json_decref(curve);
+	return latency;
+}
+
+static void set_latency(json_t *object, const struct histogram *h)
+{
+	if (h && histogram_count(h))
+		set(object, "latency", latency_json(h, true));
+	else
+		set_missing(object, "latency", NOT_MEASURED);
+}
+
+/* p50, p99 and n of a histogram that may be NULL. */
+static void set_quantiles(json_t *object, const struct histogram *h)
+{
+	if (!h || !histogram_count(h)) {
+		set(object, "n", json_integer(0));
+		set_missing(object, "p50", NOT_MEASURED);
+		set_missing(object, "p99", NOT_MEASURED);
+		return;
+	}
+	set(object, "n", integer(histogram_count(h)));
+	set(object, "p50", json_real(histogram_percentile_ns(h, 50)));
+	set(object, "p99", json_real(histogram_percentile_ns(h, 99)));
+}
+
+static double worker_ops_per_s(const struct result_worker *w)
+{
+	return w->busy_ns ? (double)w->ops * 1e9 / (double)w->busy_ns : NAN;
+}
+
+static json_t *throughput_json(const struct result_benchmark *b, int role)
+{
+	double *values = calloc(b->sample_count + 1, sizeof(*values)), median;
+	json_t *throughput = json_object(), *samples = json_array();
+
+	if (!values)
+		abort();
+	for (size_t i = 0; i < b->sample_count; i++) {
+		values[i] = role < 0 ? b->samples[i].ops_per_s : b->samples[i].role_ops_per_s[role];
+		json_array_append_new(samples, env_number(values[i]));
+	}
+	median = result_median(values, b->sample_count);
+	set_number(throughput, "ops_per_s", median, NOT_MEASURED);
+	set_number(throughput, "min", b->sample_count ? values[0] : NAN, NOT_MEASURED);
+	set_number(throughput, "max", b->sample_count ? values[b->sample_count - 1] : NAN,
+		   NOT_MEASURED);
+	set(throughput, "samples", samples);
+	free(values);
+	return throughput;
+}
+
+static json_t *roles_json(const struct result_benchmark *b)
+{
+	json_t *list = json_array();
+
+	for (int r = 0; r < WORKLOAD_MAX_ROLES && b->plan->workload->roles[r].name; r++) {
+		json_t *role = json_object(), *throughput = throughput_json(b, r);
+
+		set(role, "name", json_string(b->plan->workload->roles[r].name));
+		set(role, "threads", integer(b->plan->role_threads[r]));
+		if (b->sample_count) {
+			set(role, "ops_per_s", json_incref(json_object_get(throughput,
+									   "ops_per_s")));
+			set(role, "batch", integer(b->batch[r]));
+		} else {
+			set_missing(role, "ops_per_s", NOT_MEASURED);
+			set_missing(role, "batch", NOT_MEASURED);
+		}
+		set_latency(role, b->latency[r]);
+		json_array_append_new(list, role);
+		json_decref(throughput);
+	}
+	return list;
+}
+
+static json_t *placement_json(const struct result *result, const struct result_benchmark *b)
+{
+	json_t *asked = json_object(), *got = json_object(), *cpus = json_array();
+	json_t *threads = json_array(), *nodes = json_object();
+	const char *reason = b->placement_reason[0] ? b->placement_reason : NOT_MEASURED;
+	char name[16];
+
+	for (unsigned i = 0; i < b->plan->threads; i++) {
+		json_array_append_new(cpus, integer(b->plan->cpus[i]));
+		json_array_append_new(threads,
+				      json_pack("{s:i, s:i}", "cpu", b->workers[i].cpu, "node",
+						b->workers[i].node));
+	}
+	set(asked, "place", json_string(result->options->text[OPTION_PLACE]));
+	set(asked, "cpus", cpus);
+	set(asked, "mem", json_string(result->options->text[OPTION_MEM]));
+	set(asked, "pages", json_string(b->plan->pages_asked));
+	if (b->sample_count) {
+		set(got, "threads", threads);
+	} else {
+		set_missing(got, "threads", NOT_MEASURED);
+		json_decref(threads);
+	}
+	if (!b->kernel_page_size) {
+		set_missing(got, "pages_per_node", reason);
+		set_missing(got, "kernel_page_size", reason);
+		json_decref(nodes);
+		return json_pack("{s:o, s:o}", "asked", asked, "got", got);
+	}
+	for (unsigned n = 0; n < RUNNER_NODES_MAX; n++) {
+		if (!b->pages_per_node[n])
+			continue;
+		snprintf(name, sizeof(name), "%u", n);
+		set(nodes, name, integer(b->pages_per_node[n]));
+	}
+	set(got, "pages_per_node", nodes);
+	set(got, "kernel_page_size", integer(b->kernel_page_size));
+	return json_pack("{s:o, s:o}", "asked", asked, "got", got);
+}
+
+static json_t *per_cpu_json(const struct result_benchmark *b)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; b->sample_count && i < b->plan->threads; i++) {
+		const struct result_worker *w = &b->workers[i];
+		json_t *cpu = json_object();
+
+		set(cpu, "cpu", json_integer(w->cpu));
+		set(cpu, "node", json_integer(w->node));
+		set(cpu, "role", json_string(b->plan->workload->roles[w->role].name));
+		set_number(cpu, "ops_per_s", worker_ops_per_s(w), "no operation was done");
+		set_quantiles(cpu, w->latency);
+		json_array_append_new(list, cpu);
+	}
+	return list;
+}
+
+/* How far a worker is from the nearest other: what it shares lines with at best. */
+static enum topology_distance distance_of(const struct result *result,
+					  const struct result_benchmark *b, unsigned worker)
+{
+	const struct topology_pu *pu = topology_find(result->topology, b->plan->cpus[worker]);
+	enum topology_distance nearest = TOPOLOGY_DISTANCE_COUNT;
+
+	for (unsigned i = 0; pu && i < b->plan->threads; i++) {
+		const struct topology_pu *other =
+			topology_find(result->topology, b->plan->cpus[i]);
+		enum topology_distance distance;
+
+		if (i == worker || !other)
+			continue;
+		distance = topology_distance(pu, other);
+		nearest = distance < nearest ? distance : nearest;
+	}
+	return nearest == TOPOLOGY_DISTANCE_COUNT ? TOPOLOGY_SAME_PU : nearest;
+}
+
+static json_t *per_distance_json(const struct result *result, const struct result_benchmark *b)
+{
+	struct histogram *classes[TOPOLOGY_DISTANCE_COUNT] = {NULL};
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < b->plan->threads; i++) {
+		enum topology_distance distance = distance_of(result, b, i);
+
+		if (!b->workers[i].latency)
+			continue;
+		if (!classes[distance])
+			classes[distance] = histogram_create(b->workers[i].latency->unit_ns);
+		if (classes[distance])
+			histogram_merge(classes[distance], b->workers[i].latency);
+	}
+	for (unsigned c = 0; c < TOPOLOGY_DISTANCE_COUNT; c++) {
+		json_t *class;
+
+		if (!classes[c])
+			continue;
+		class = json_object();
+		set(class, "class", json_string(topology_distance_name(c)));
+		set_quantiles(class, classes[c]);
+		json_array_append_new(list, class);
+		histogram_destroy(classes[c]);
+	}
+	return list;
+}
+
+static json_t *pairs_json(const struct result *result, const struct result_benchmark *b)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < b->pair_count; i++) {
+		const struct topology_pu *a = topology_find(result->topology, b->pairs[i].a);
+		const struct topology_pu *c = topology_find(result->topology, b->pairs[i].b);
+		json_t *pair = json_object();
+
+		set(pair, "cpu_a", integer(b->pairs[i].a));
+		set(pair, "cpu_b", integer(b->pairs[i].b));
+		set(pair, "distance", a && c ?
+			    json_string(topology_distance_name(topology_distance(a, c))) :
+			    json_null());
+		set_quantiles(pair, b->pairs[i].latency);
+		json_array_append_new(list, pair);
+	}
+	return list;
+}
+
+static json_t *per_node_json(const struct result_benchmark *b)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < b->node_count; i++) {
+		json_t *cell = json_object();
+
+		set(cell, "cpu", integer(b->nodes[i].a));
+		set(cell, "node", integer(b->nodes[i].b));
+		set_quantiles(cell, b->nodes[i].latency);
+		json_array_append_new(list, cell);
+	}
+	return list;
+}
+
+/* Jain's index: 1 when all workers of the first role do the same, 1/n when one does it all. */
+static json_t *fairness_json(const struct result_benchmark *b)
+{
+	double sum = 0, squares = 0, least = INFINITY, most = 0;
+	json_t *fairness = json_object();
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < b->plan->threads; i++) {
+		double rate = worker_ops_per_s(&b->workers[i]);
+
+		if (b->workers[i].role || !isfinite(rate))
+			continue;
+		sum += rate;
+		squares += rate * rate;
+		least = rate < least ? rate : least;
+		most = rate > most ? rate : most;
+		count++;
+	}
+	set_number(fairness, "jain", squares > 0 ? sum * sum / (count * squares) : NAN,
+		   NOT_MEASURED);
+	set_number(fairness, "min_ops_per_s", least, NOT_MEASURED);
+	set_number(fairness, "max_ops_per_s", count ? most : NAN, NOT_MEASURED);
+	return fairness;
+}
+
+static json_t *unavailable(const char *reason)
+{
+	return json_pack("{s:s}", "unavailable", reason);
+}
+
+static void set_stat(json_t *counters, const struct result_benchmark *b)
+{
+	const char *reason = !b->sample_count ? NOT_MEASURED :
+			     b->plan->translator ? "the translator does not say" :
+						   "a floor has no translator";
+
+	if (!b->has_stat) {
+		set(counters, "metadata_bytes", unavailable(reason));
+		set(counters, "live_pages", unavailable(reason));
+		return;
+	}
+	set(counters, "live_pages", integer(b->stat.live_pages));
+	set(counters, "metadata_bytes", integer(b->stat.metadata_bytes));
+	if (b->stat.live_pages)
+		set(counters, "metadata_bytes_per_page",
+		    json_real((double)b->stat.metadata_bytes / (double)b->stat.live_pages));
+	else
+		set(counters, "metadata_bytes_per_page", unavailable("no page was live"));
+	set(counters, "host_mappings", integer(b->stat.host_mappings));
+	set(counters, "host_unmappings", integer(b->stat.host_unmappings));
+	set(counters, "demotions", integer(b->stat.demotions));
+	set(counters, "fallbacks", integer(b->stat.fallbacks));
+	set(counters, "zeroed_pages", integer(b->stat.zeroed_pages));
+}
+
+static json_t *counters_json(const struct result *result, const struct result_benchmark *b)
+{
+	struct floors_ratio control = floors_scaling_vs_control(result, b);
+	json_t *counters = json_object();
+
+	set_stat(counters, b);
+	if (b->sample_count) {
+		set(counters, "rss_anon_bytes", json_integer((json_int_t)b->rss_anon));
+		set(counters, "involuntary_switches", integer(b->preempted));
+	}
+	if (control.pairs)
+		set(counters, "scaling_vs_control", json_real(control.median));
+	else
+		set(counters, "scaling_vs_control",
+		    unavailable("needs floor-radix and a run with fewer threads"));
+	return counters;
+}
+
+static json_t *floor_json(const struct result *result, const struct result_benchmark *b)
+{
+	struct floors_ratio ratio = floors_ratio(result, b);
+
+	if (!ratio.pairs)
+		return json_null();
+	return json_pack("{s:s, s:s, s:f, s:f, s:f, s:I}", "workload",
+			 result->benchmarks[b->plan->floor].plan->workload->name, "benchmark",
+			 result->benchmarks[b->plan->floor].plan->name, "ratio", ratio.median,
+			 "ratio_min", ratio.min, "ratio_max", ratio.max, "pairs",
+			 (json_int_t)ratio.pairs);
+}
+
+static json_t *scaling_json(const struct result *result, const struct result_benchmark *b)
+{
+	struct floors_ratio ratio = floors_scaling(result, b);
+
+	if (!ratio.pairs)
+		return json_null();
+	return json_pack("{s:i, s:f, s:f, s:f}", "threads_from",
+			 (int)result->benchmarks[b->plan->fewest].plan->threads, "ratio",
+			 ratio.median, "ratio_min", ratio.min, "ratio_max", ratio.max);
+}
+
+static json_t *verify_json(const struct result_benchmark *b)
+{
+	json_t *verify = json_object();
+
+	if (b->error[0] || b->verified)
+		set(verify, "ok", json_boolean(b->verified));
+	else
+		set_missing(verify, "ok",
+			    !b->sample_count ? NOT_MEASURED :
+			    b->plan->translator ? "there is nothing to verify" :
+						  "a floor computes nothing");
+	set(verify, "error", b->error[0] ? json_string(b->error) : json_null());
+	return verify;
+}
+
+static json_t *benchmark_json(const struct result *result, const struct result_benchmark *b)
+{
+	const struct workload *w = b->plan->workload;
+	uint64_t page = strcmp(b->plan->pages, "4k") == 0 ? 1 : 512;
+	json_t *o = json_object(), *params = json_object();
+
+	for (unsigned k = 0; k < 8 && w->params[k].name; k++)
+		set(params, w->params[k].name, integer(b->plan->params[k]));
+	set(o, "name", json_string(b->plan->name));
+	set(o, "workload", json_string(w->name));
+	set(o, "translator", b->plan->translator ? json_string(b->plan->translator->text) :
+						   json_null());
+	set(o, "is_floor", json_boolean(w->is_floor));
+	set(o, "description", json_string(w->description));
+	set(o, "operation", json_string(w->operation));
+	set(o, "pages_per_op", integer((w->pages_per_op ? w->pages_per_op : 1) * page));
+	set(o, "pages", json_string(b->plan->pages));
+	set(o, "as", json_string(b->plan->as));
+	set(o, "params", params);
+	set(o, "placement", placement_json(result, b));
+	set(o, "threads", integer(b->plan->threads));
+	set(o, "repeats", integer(b->sample_count));
+	set(o, "throughput", throughput_json(b, -1));
+	set_latency(o, b->latency[0]);
+	set(o, "roles", roles_json(b));
+	set(o, "per_cpu", per_cpu_json(b));
+	set(o, "per_distance", per_distance_json(result, b));
+	set(o, "pairs", pairs_json(result, b));
+	set(o, "per_node", per_node_json(b));
+	set(o, "fairness", fairness_json(b));
+	set(o, "counters", counters_json(result, b));
+	set(o, "verify", verify_json(b));
+	set(o, "floor", floor_json(result, b));
+	set(o, "scaling", scaling_json(result, b));
+	set(o, "flags", flags_json(b->flags | (result->topology->synthetic ? RESULT_SYNTHETIC :
+									      0)));
+	return o;
+}
+
+static json_t *run_json(const struct result *result)
+{
+	json_t *run = json_object(), *argv = json_array();
+	const char *label = result->options->text[OPTION_LABEL];
+
+	for (int i = 0; i < result->argc; i++)
+		json_array_append_new(argv, json_string(result->argv[i]));
+	set(run, "id", json_string(result->id));
+	set(run, "start", json_string(result->start));
+	if (result->end[0])
+		set(run, "end", json_string(result->end));
+	else
+		set_missing(run, "end", "the run has not ended");
+	set(run, "argv", argv);
+	set(run, "seed", integer(result->options->seed));
+	set(run, "interrupted", json_boolean(result->interrupted));
+	set(run, "synthetic", json_boolean(result->topology->synthetic));
+	set(run, "label", json_string(label));
+	set(run, "duration_ns", integer(result->plan->duration_ns));
+	set(run, "repeat", integer(result->plan->repeat));
+	set(run, "exit_code", json_integer(result->exit_code));
+	return run;
+}
+
+static json_t *host_json(const struct result *result)
+{
+	const struct clock_source *clock = result->clock;
+	json_t *host = json_object(), *timer = json_object();
+	char text[256];
+
+	set(timer, "source", json_string(clock_source_name(clock->kind)));
+	set_number(timer, "hz", clock->hz, NOT_MEASURED);
+	set_number(timer, "step_ns", clock->step_ns, NOT_MEASURED);
+	set_number(timer, "pair_ns", clock->pair_ns, NOT_MEASURED);
+	if (result->end[0]) {
+		set(timer, "verified", json_boolean(result->clock_verified));
+		set(timer, "drift_ppm", env_number(result->drift_ppm));
+	} else {
+		set_missing(timer, "verified", "the run has not ended");
+	}
+	set(host, "name", json_string(env_host_name(text, sizeof(text))));
+	set(host, "cpu", json_string(env_cpu_model(text, sizeof(text))));
+	set(host, "kernel", json_string(env_kernel(text, sizeof(text))));
+	set(host, "cpus", integer(result->topology->pu_count));
+	set(host, "nodes", integer(result->topology->node_count));
+	set(host, "virtualized", json_boolean(env_virtualized()));
+	set(host, "timer", timer);
+	set_number(host, "record_ns", result->record_ns < 0 ? NAN : result->record_ns,
+		   NOT_MEASURED);
+	set_number(host, "fetch_add_ns", result->fetch_add_ns < 0 ? NAN : result->fetch_add_ns,
+		   NOT_MEASURED);
+	set_number(host, "overhead_ns", result->overhead_ns < 0 ? NAN : result->overhead_ns,
+		   NOT_MEASURED);
+	set(host, "notes", json_incref(result->notes));
+	return host;
+}
+
+static json_t *topology_json(const struct topology *t)
+{
+	json_t *pus = json_array();
+
+	for (unsigned i = 0; i < t->pu_count; i++) {
+		const struct topology_pu *pu = &t->pus[i];
+
+		json_array_append_new(pus,
+				      json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "os",
+						(int)pu->os, "core", pu->core, "l2", pu->l2, "l3",
+						pu->l3, "package", pu->package, "node", pu->node,
+						"smt", pu->smt, "node_os", pu->node_os));
+	}
+	return json_pack("{s:o, s:b}", "pus", pus, "synthetic", t->synthetic);
+}
+
+static json_t *translators_json(const struct plan *plan)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < plan->translator_count; i++) {
+		const struct translator *t = plan->translators[i].translator;
+		json_t *capabilities = json_array();
+
+		for (unsigned bit = 0; translator_capabilities[bit]; bit++) {
+			if (t->capabilities & (UINT64_C(1) << bit))
+				json_array_append_new(capabilities,
+						      json_string(translator_capabilities[bit]));
+		}
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", t->name,
+						"spec", plan->translators[i].text, "version",
+						t->version, "description", t->description,
+						"capabilities", capabilities));
+	}
+	return list;
+}
+
+static json_t *skipped_json(const struct result *result)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < result->plan->skip_count; i++) {
+		const struct plan_skip *skip = &result->plan->skips[i];
+
+		json_array_append_new(list, json_pack("{s:s?, s:s, s:s}", "translator",
+						      skip->translator, "workload",
+						      skip->workload, "reason", skip->reason));
+	}
+	return list;
+}
+
+json_t *result_json(const struct result *result)
+{
+	json_t *root = json_object(), *list = json_array();
+	char abi[16];
+
+	snprintf(abi, sizeof(abi), "%d.%d", TRANSLATOR_ABI_MAJOR, TRANSLATOR_ABI_MINOR);
+	set(root, "schema", json_string("faultline.result/1"));
+	set(root, "run", run_json(result));
+	set(root, "tool", json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "name", "faultline",
+				    "version", FAULTLINE_VERSION, "commit", FAULTLINE_COMMIT,
+				    "compiler", __VERSION__, "abi", abi, "variant",
+				    FAULTLINE_VARIANT));
+	set(root, "host", host_json(result));
+	set(root, "topology", topology_json(result->topology));
+	set(root, "translators", translators_json(result->plan));
+	set(root, "skipped", skipped_json(result));
+	for (size_t i = 0; i < result->plan->count; i++)
+		json_array_append_new(list, benchmark_json(result, &result->benchmarks[i]));
+	set(root, "benchmarks", list);
+	return root;
+}
+
+/* The line of samples.ndjson for the repetition that was merged last. */
+json_t *result_sample_json(const struct result_benchmark *b, const struct runner_result *run,
+			   unsigned order)
+{
+	const struct result_sample *sample = &b->samples[b->sample_count - 1];
+	json_t *line = json_object(), *threads = json_array();
+	char now[32];
+
+	set(line, "benchmark", json_string(b->plan->name));
+	set(line, "repetition", integer(sample->repetition));
+	set(line, "order", integer(order));
+	set(line, "at", json_string(env_time(now, sizeof(now))));
+	set(line, "ops_per_s", env_number(sample->ops_per_s));
+	set(line, "ns_per_op", env_number(sample->ns_per_op));
+	for (unsigned i = 0; i < run->thread_count; i++) {
+		const struct runner_thread *t = &run->threads[i];
+		json_t *thread = json_object();
+
+		set(thread, "cpu", json_integer(t->cpu));
+		set(thread, "role", json_string(b->plan->workload->roles[t->role].name));
+		set(thread, "ops", integer(t->ops));
+		set(thread, "busy_ns", integer(t->busy_ns));
+		set(thread, "batch", integer(t->batch));
+		set(thread, "preempted", integer(t->preempted));
+		set_quantiles(thread, t->latency);
+		json_array_append_new(threads, thread);
+	}
+	set(line, "threads", threads);
+	set(line, "flags", flags_json(sample->flags));
+	set(line, "error", b->error[0] ? json_string(b->error) : json_null());
+	return line;
+}
