@@ -180,6 +180,7 @@ static int fill_unit(struct shared_memory *sm, uint64_t offset) MAY_LOCK_DATA
 	if (rc)
 		return rc;
 
+	MM_TEST_POINT(shared_memory_filled); /* what the caller of translate holds */
 	lock_data(sm, LOCK_SITE);
 	inside = offset < size_limit(sm);
 	absent = !atomic_load_explicit(slot, memory_order_relaxed);

@@ -719,6 +719,44 @@ static void test_translate_at_each_point_of_punch(void **state)
 	run_at_points(false);
 }
 
+/* The offset is cut off, or filled by another thread, between allocating and publishing. */
+static void at_filled(const char *name) NO_TSA
+{
+	if (strcmp(name, "shared_memory_filled") != 0)
+		return;
+	mm_test_point_set_hook(NULL);
+	if (race.shrinking)
+		assert_int_equal(shared_memory_truncate(race.sm, 2 * PAGE), 0);
+	else
+		assert_int_equal(look(race.sm, 5 * PAGE, &race.stale), 0);
+}
+
+static void test_publish_looks_again(void **state) NO_TSA
+{
+	struct shared_memory *sm = make(8 * PAGE);
+	uint32_t page;
+
+	(void)state;
+	if (!mm_test_points_enabled()) {
+		drop(sm);
+		skip();
+	}
+	race = (struct race){ .sm = sm, .shrinking = false };
+	mm_test_point_set_hook(at_filled);
+	assert_int_equal(look(sm, 5 * PAGE, &page), 0);
+	assert_int_equal(page, race.stale); /* the first to publish wins */
+	assert_int_equal(live_pages(), 1);
+	assert_int_equal(shared_memory_truncate(sm, 0), 0);
+
+	assert_int_equal(shared_memory_truncate(sm, 8 * PAGE), 0);
+	race.shrinking = true;
+	mm_test_point_set_hook(at_filled);
+	assert_int_equal(look(sm, 5 * PAGE, &page), bus_error(ENXIO));
+	assert_int_equal(shared_memory_resident_pages(sm), 0);
+	assert_int_equal(live_pages(), 0);
+	drop(sm);
+}
+
 static void *truncate_to_two(void *arg) NO_TSA
 {
 	return (void *)(intptr_t)shared_memory_truncate(arg, 2 * PAGE);
@@ -885,6 +923,7 @@ int main(void)
 		TEST(test_huge_units),
 		TEST(test_translate_at_each_point_of_truncate),
 		TEST(test_translate_at_each_point_of_punch),
+		TEST(test_publish_looks_again),
 		TEST(test_install_after_detach),
 		TEST(test_faults_against_changes),
 	};
