@@ -94,13 +94,18 @@ int memory_block_populate(struct memory_file *mf, struct memory_block *b)
 
 	if (b->populated)
 		return 0;
+	if (memory_file_class(mf, first) == PAGE_THP) {
+		/* One page is enough to collapse around; 512 would only be copied. */
+		if (os_memory_populate(at, MM_PAGE_SIZE, true))
+			return -ENOMEM;
+		if (os_memory_collapse(at, MM_HUGE_SIZE))
+			atomic_fetch_add_explicit(&p->fallbacks, 1, memory_order_relaxed);
+	}
 	if (os_memory_populate(at, MM_HUGE_SIZE, true)) {
 		if (p->allow_fallback)
 			atomic_fetch_add_explicit(&p->fallbacks, 1, memory_order_relaxed);
 		return -ENOMEM;
 	}
-	if (memory_file_class(mf, first) == PAGE_THP && os_memory_collapse(at, MM_HUGE_SIZE))
-		atomic_fetch_add_explicit(&p->fallbacks, 1, memory_order_relaxed);
 	b->populated = 1;
 	return 0;
 }

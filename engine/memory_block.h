@@ -16,7 +16,8 @@
 
 /* A block whose memory went back to the host is clean; nobody else knows the block. */
 void memory_block_reset(struct memory_file *mf, struct memory_block *b);
-/* An idle block's pages are to be counted one by one from now on. Block lock held or block taken. */
+/* An idle block's pages are to be counted one by one from now on. Block lock held, or block
+ * taken. */
 void memory_block_count_pages(struct memory_file *mf, struct memory_block *b);
 /* Makes a huge block present, zero, whole with one reference. -EBUSY, -ENOMEM. */
 MM_MUST_CHECK int memory_block_make_whole(struct memory_file *mf, struct memory_block *b)

@@ -157,7 +157,8 @@ static int chunk_map(struct memory_file *mf, const struct memory_arena *arena, u
 }
 
 /* Makes one more chunk, not yet of any arena's list; its index or -errno. */
-static int64_t chunk_create(struct memory_file *mf, struct memory_arena *arena) REQUIRES(arena_class)
+static int64_t chunk_create(struct memory_file *mf, struct memory_arena *arena)
+	REQUIRES(arena_class)
 {
 	struct memory_file_private *p = mf->private;
 	struct memory_kind *kind = &p->kinds[arena->cls == PAGE_2M ? KIND_HUGETLB : KIND_SHMEM];
@@ -186,7 +187,7 @@ static int64_t chunk_create(struct memory_file *mf, struct memory_arena *arena) 
 
 /* Appends a new chunk to the arena's list; the caller holds the grow lock. */
 static void chunk_link(struct memory_file *mf, struct memory_arena *arena, uint32_t index)
-	REQUIRES(arena_class) NO_TSA /* a second lock of the class: the arena's inside the grow lock */
+	REQUIRES(arena_class) NO_TSA /* a second lock of the class, inside the first */
 {
 	struct memory_chunk *chunks = mf->private->chunks;
 

@@ -25,62 +25,15 @@
 #pragma once
 
 #include <stdatomic.h>
-#include <stddef.h>
 
 #include "engine/interfaces.h"
-#include "engine/park.h"
+#include "engine/memory_types.h"
 
-enum page_class { PAGE_4K = 0, PAGE_THP, PAGE_2M, PAGE_CLASS_COUNT };
-
-#define MEMORY_PAGE_COUNT_MASK UINT32_C(0x1fffffff)
-#define MEMORY_PAGE_DIRTY UINT32_C(0x80000000) /* may hold bytes other than zero */
-/* The page belongs to nobody's reservation: its last reference gives it back by itself. */
-#define MEMORY_PAGE_SINGLE UINT32_C(0x40000000)
 #define MEMORY_CHUNK_PAGES (UINT32_C(1) << 18) /* 1 GiB */
 #define MEMORY_NODE_ANY (-1)
 #define MEMORY_MAX_NODES 64
 
-/* Block mode word: WHOLE | flags | count while the 512 pages are counted as one (then all their
- * own counts are 0), else 0. Rule 11. */
-#define BLOCK_WHOLE UINT32_C(0x80000000)
-#define BLOCK_CONVERTING UINT32_C(0x40000000) /* somebody is writing the 512 counts */
-#define BLOCK_DIRTY UINT32_C(0x20000000) /* the 512 pages may hold bytes other than zero */
-#define BLOCK_COUNT_MASK UINT32_C(0x1fffffff)
-
-/*
- * Block state; changed under the block lock. Bit BLOCK_CLAIMS: the counts are in use and say for
- * each page whether it may be claimed, so that a claim needs nothing else.
- */
-#define BLOCK_CLAIMS UINT32_C(1)
-enum memory_block_state {
-	BLOCK_IDLE = 0, /* free, or reserved with no page counted for itself */
-	BLOCK_TOUCHED = 2 | BLOCK_CLAIMS, /* reserved, pages were claimed one by one */
-	BLOCK_ORPHAN = 4, /* not reserved: free when the last page of it is */
-	BLOCK_CPU = 8 | BLOCK_CLAIMS, /* a CPU allocates its pages */
-};
-
 struct memory_file;
-struct node; /* a spare node of an address map, deposited for a folded translation */
-
-/* First line: read by every claim, inc and dec, written seldom. Second: the owner's. Third: the
- * other CPUs'. */
-struct memory_block {
-	_Atomic uint32_t whole; /* BLOCK_WHOLE | count, or 0: pages count for themselves */
-	_Atomic uint32_t state; /* enum memory_block_state */
-	_Atomic uint32_t lock; /* block lock (park.h word); guards what follows */
-	int32_t owner; /* pool (CPU and node) that allocates from it, or -1 */
-	struct node *deposits GUARDED_BY(block_class); /* list through the node */
-	struct memory_block *next, *previous; /* the pool's list of blocks with free pages */
-	_Atomic(struct memory_block *) remote_next; /* the pool's queue of remote frees */
-	_Atomic uint32_t remote; /* 1: queued; + 2 for each free on its way */
-	_Atomic uint16_t cursor; /* orphan: pages below have no reference */
-	bool listed; /* on the pool's list */
-	uint8_t dirty; /* idle: all pages may hold bytes other than zero */
-	uint8_t counted; /* idle: counts may hold dirty bits */
-	uint8_t populated; /* huge classes: the host memory is there */
-	uint64_t free_local[8] __attribute__((aligned(64))); /* under the pool's lock */
-	_Atomic uint64_t free_remote[8]; /* freed by other CPUs, taken over in batches */
-} __attribute__((aligned(64)));
 
 struct memory_file_opts {
 	uint64_t span_bytes; /* page numbers to reserve: multiple of 1 GiB, 0 = default (1 TiB) */
@@ -226,19 +179,6 @@ static inline void memory_file_mark_dirty(struct memory_file *mf, uint32_t page)
 {
 	if (!(atomic_load_explicit(&mf->counts[page], memory_order_relaxed) & MEMORY_PAGE_DIRTY))
 		memory_file_mark_dirty_range(mf, page, 1);
-}
-
-/* ---- the block lock, for the deposits of folded entries ---- */
-static inline void memory_block_lock(struct memory_block *b) ACQUIRES(block_class)
-	MAY_LOCK_LEAF NO_TSA /* the lock is a word, the class a phantom */
-{
-	lock_rank_push(RANK_BLOCK, (struct lock_key){ 0, (uintptr_t)b }, LOCK_SITE);
-	park_lock_raw(&b->lock);
-}
-static inline void memory_block_unlock(struct memory_block *b) RELEASES(block_class) NO_TSA
-{
-	park_unlock_raw(&b->lock);
-	lock_rank_pop(RANK_BLOCK, (struct lock_key){ 0, (uintptr_t)b }, LOCK_SITE);
 }
 
 /* ---- where a page is ---- */

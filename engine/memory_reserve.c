@@ -6,7 +6,8 @@
  * A long run is cut from whole free blocks and costs its bits in the arena: no block and no count
  * is touched until a page of it is claimed, nor when it is given back. The resident bit
  * tells which blocks a claim may have touched. A short run of 4k pages is bits of one CPU-owned
- * block. How the end of a run meets the last references of its pages: memory_block.c, memory_pool.c.
+ * block. How the end of a run meets the last references of its pages: memory_block.c and
+ * memory_pool.c.
  *
  * Locks: arena, block, one after the other.
  */

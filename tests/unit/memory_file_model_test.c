@@ -53,6 +53,24 @@ static struct memory_file *make(void)
 	return mf;
 }
 
+/* Nothing was lost: all gigabytes of the span (but the first) can be reserved as a whole. */
+static void all_is_free(struct memory_file *mf)
+{
+	uint32_t runs[8];
+	int n = 0;
+
+	/* Asking for no memory takes over what other CPUs freed, all the same. */
+	assert_int_equal(memory_file_prefault(mf, 0, PAGE_4K, 0), 0);
+	for (int cls = 0; cls <= PAGE_2M; cls++)
+		while (n < 8 && !memory_file_reserve(mf, 0, (enum page_class)cls,
+						     MEMORY_CHUNK_PAGES, 0, &runs[n]))
+			n++;
+	assert_int_equal(n, 7);
+	while (n)
+		memory_file_unreserve(mf, runs[--n], MEMORY_CHUNK_PAGES);
+	memory_file_check(mf);
+}
+
 static void finish(struct memory_file *mf)
 {
 	struct memory_file_stat st;
@@ -60,6 +78,7 @@ static void finish(struct memory_file *mf)
 	memory_file_check(mf);
 	memory_file_get_stat(mf, &st);
 	assert_int_equal(st.live_pages, 0);
+	all_is_free(mf);
 	memory_file_destroy(mf);
 }
 

@@ -51,10 +51,29 @@ static struct memory_file_stat stat_of(struct memory_file *mf)
 	return st;
 }
 
+/* Nothing was lost: all gigabytes of the span (but the first) can be reserved as a whole. */
+static void all_is_free(struct memory_file *mf)
+{
+	uint32_t runs[8];
+	int n = 0;
+
+	/* Asking for no memory takes over what other CPUs freed, all the same. */
+	assert_int_equal(memory_file_prefault(mf, 0, PAGE_4K, 0), 0);
+	for (int cls = 0; cls <= PAGE_2M; cls++)
+		while (n < 8 && !memory_file_reserve(mf, 0, (enum page_class)cls,
+						     MEMORY_CHUNK_PAGES, 0, &runs[n]))
+			n++;
+	assert_int_equal(n, 7);
+	while (n)
+		memory_file_unreserve(mf, runs[--n], MEMORY_CHUNK_PAGES);
+	memory_file_check(mf);
+}
+
 static void finish(struct memory_file *mf)
 {
 	memory_file_check(mf);
 	assert_int_equal(stat_of(mf).live_pages, 0);
+	all_is_free(mf);
 	memory_file_destroy(mf);
 }
 
@@ -168,7 +187,7 @@ static void test_large_run(void **state)
 static void test_pages_outlive_their_run(void **state)
 {
 	struct memory_file *mf = make(0, 0);
-	uint32_t first, second;
+	uint32_t first, second, others[3];
 
 	(void)state;
 	assert_int_equal(memory_file_reserve(mf, 0, PAGE_4K, 4 * HUGE, 0, &first), 0);
@@ -179,8 +198,8 @@ static void test_pages_outlive_their_run(void **state)
 	memory_file_check(mf);
 	/* Its block is not handed out while a page lives. */
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(memory_file_reserve(mf, 0, PAGE_4K, HUGE, 0, &second), 0);
-		assert_int_not_equal(second, first + HUGE);
+		assert_int_equal(memory_file_reserve(mf, 0, PAGE_4K, HUGE, 0, &others[i]), 0);
+		assert_int_not_equal(others[i], first + HUGE);
 	}
 	memory_file_dec(mf, first + HUGE + 300);
 	memory_file_check(mf);
@@ -192,6 +211,9 @@ static void test_pages_outlive_their_run(void **state)
 	assert_int_equal(memory_file_claim(mf, first + HUGE + 5), 0);
 	assert_true(reads_zero(mf, first + HUGE + 5, 1));
 	memory_file_dec(mf, first + HUGE + 5);
+	memory_file_unreserve(mf, second, HUGE);
+	for (int i = 0; i < 3; i++)
+		memory_file_unreserve(mf, others[i], HUGE);
 	finish(mf);
 }
 
@@ -301,6 +323,8 @@ static void test_freed_memory_goes_back(void **state)
 	for (uint32_t i = 0; i < pages; i++)
 		assert_int_equal(memory_file_claim(mf, first + i), 0);
 	assert_true(reads_zero(mf, first, pages));
+	/* What was punched is known to be clean. */
+	assert_int_equal(stat_of(mf).zeroed_pages, 2 * HUGE);
 	memory_file_dec_range(mf, first, pages);
 	memory_file_unreserve(mf, first, pages);
 	finish(mf);
@@ -430,7 +454,7 @@ static void test_bad_requests(void **state)
 	assert_int_equal(memory_file_reserve(mf, 0, PAGE_4K, MEMORY_CHUNK_PAGES, 1, &page),
 			 -EINVAL);
 	assert_int_equal(memory_file_alloc_huge(mf, 0, PAGE_4K, &page), -EINVAL);
-	finish(mf);
+	memory_file_destroy(mf);
 	/* All page numbers of a small span can be reserved, and no more. */
 	mf = make(0, 0);
 	uint32_t runs[8];
