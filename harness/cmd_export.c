@@ -11,10 +11,11 @@
 #include "harness/suggest.h"
 
 const struct export_format export_table[] = {
-	{"csv", "one row a benchmark and role", export_csv},
-	{"gbench", "the JSON of Google Benchmark, one entry a repetition", export_gbench},
-	{"hlog", "one HdrHistogram V2 log, a tagged line for each benchmark and role", export_hlog},
-	{0},
+	{ "csv", "one row a benchmark and role", export_csv },
+	{ "gbench", "the JSON of Google Benchmark, one entry a repetition", export_gbench },
+	{ "hlog", "one HdrHistogram V2 log, a tagged line for each benchmark and role",
+	  export_hlog },
+	{ 0 },
 };
 
 json_t *export_load(const char *dir, char *error, size_t size)
@@ -73,8 +74,8 @@ static const struct export_format *find_format(const char *name)
 }
 
 /* With --json text is wrapped, JSON is not: it is what was asked for. */
-static int write_wrapped(const struct export_format *format, const char *dir,
-			 const json_t *result, char *error, size_t size)
+static int write_wrapped(const struct export_format *format, const char *dir, const json_t *result,
+			 char *error, size_t size)
 {
 	char *text = NULL;
 	size_t length;
@@ -119,8 +120,8 @@ int cmd_export(const struct options *options)
 		complain("export: %s", error);
 		return CODE_FILES;
 	}
-	rc = options->json ? write_wrapped(format, dir, result, error, sizeof(error)) :
-			     format->write(stdout, dir, result, error, sizeof(error));
+	rc = options->json ? write_wrapped(format, dir, result, error, sizeof(error))
+			   : format->write(stdout, dir, result, error, sizeof(error));
 	json_decref(result);
 	if (rc) {
 		complain("export: %s", error[0] ? error : strerror(-rc));

@@ -27,8 +27,7 @@ static json_t *topology_json(const struct topology *t)
 		json_array_append_new(pus, json_pack("{s:i, s:i, s:i, s:i, s:i}", "cpu",
 						     (int)t->pus[i].os, "core", t->pus[i].core,
 						     "l3", t->pus[i].l3, "package",
-						     t->pus[i].package, "node",
-						     t->pus[i].node_os));
+						     t->pus[i].package, "node", t->pus[i].node_os));
 	return json_pack("{s:i, s:i, s:i, s:i, s:i, s:o}", "cpus", (int)t->pu_count, "cores",
 			 (int)t->core_count, "l3", (int)t->l3_count, "packages",
 			 (int)t->package_count, "nodes", (int)t->node_count, "pus", pus);
@@ -40,7 +39,9 @@ static json_t *pages_json(void)
 	static const struct {
 		const char *name;
 		uint64_t needs;
-	} pages[] = {{"4k", 0}, {"thp", TRANSLATOR_CAN_THP}, {"2m", TRANSLATOR_CAN_HUGE_2M}};
+	} pages[] = { { "4k", 0 },
+		      { "thp", TRANSLATOR_CAN_THP },
+		      { "2m", TRANSLATOR_CAN_HUGE_2M } };
 	json_t *all = json_object();
 	struct translator_spec spec;
 	char error[512] = "";
@@ -55,9 +56,9 @@ static json_t *pages_json(void)
 						  &engine, error, sizeof(error));
 		if (!rc)
 			spec.translator->close(engine);
-		put(all, pages[i].name, rc ? json_pack("{s:b, s:s}", "available", 0, "reason",
-						       error) :
-					     json_pack("{s:b}", "available", 1));
+		put(all, pages[i].name,
+		    rc ? json_pack("{s:b, s:s}", "available", 0, "reason", error)
+		       : json_pack("{s:b}", "available", 1));
 		translator_spec_release(&spec);
 	}
 	return all;
@@ -65,9 +66,9 @@ static json_t *pages_json(void)
 
 static json_t *timer_json(const struct clock_source *clock)
 {
-	json_t *timer = json_pack("{s:s, s:o, s:o, s:o}", "source",
-				  clock_source_name(clock->kind), "hz", env_number(clock->hz),
-				  "step_ns", env_number(clock->step_ns), "pair_ns",
+	json_t *timer = json_pack("{s:s, s:o, s:o, s:o}", "source", clock_source_name(clock->kind),
+				  "hz", env_number(clock->hz), "step_ns",
+				  env_number(clock->step_ns), "pair_ns",
 				  env_number(clock->pair_ns));
 
 	if (clock->why[0])
@@ -139,12 +140,14 @@ static void print_tree(const char *key, const json_t *value, int depth)
 	}
 	if (json_is_array(value)) {
 		printf("%*s%s:%s\n", depth * 2, "", key, json_array_size(value) ? "" : " -");
-		json_array_foreach(value, index, item) {
+		json_array_foreach(value, index, item)
+		{
 			printf("%*s", depth * 2 + 2, "");
 			if (!json_is_object(item)) {
 				print_value(item);
 			} else {
-				json_object_foreach(item, name, field) {
+				json_object_foreach(item, name, field)
+				{
 					printf("%s ", name);
 					print_value(field);
 					fputs("  ", stdout);
@@ -177,7 +180,8 @@ int cmd_info(const struct options *options)
 	clock_source_start(&clock, CLOCK_SOURCE_TSC);
 	env = env_json(&t, &clock, "");
 	info = json_object();
-	json_object_foreach(env, key, value) {
+	json_object_foreach(env, key, value)
+	{
 		if (strcmp(key, "timer") != 0 && strcmp(key, "label") != 0)
 			json_object_set(info, key, value);
 	}
@@ -191,8 +195,7 @@ int cmd_info(const struct options *options)
 		json_dumpf(info, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
 		putchar('\n');
 	} else {
-		json_object_foreach(info, key, value)
-			print_tree(key, value, 0);
+		json_object_foreach(info, key, value) print_tree(key, value, 0);
 	}
 	json_decref(info);
 	topology_release(&t);

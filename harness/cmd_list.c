@@ -37,12 +37,12 @@ static json_t *workloads_json(void)
 
 		for (unsigned r = 0; r < WORKLOAD_MAX_ROLES && (*w)->roles[r].name; r++)
 			json_array_append_new(roles, json_string((*w)->roles[r].name));
-		json_array_append_new(
-			list, json_pack("{s:s, s:s, s:s, s:b, s:s?, s:o, s:o}", "name", (*w)->name,
-					"description", (*w)->description, "operation",
-					(*w)->operation, "is_floor", (*w)->is_floor, "floor",
-					(*w)->floor, "roles", roles, "needs",
-					capabilities_json((*w)->needs)));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:s, s:b, s:s?, s:o, s:o}", "name",
+						(*w)->name, "description", (*w)->description,
+						"operation", (*w)->operation, "is_floor",
+						(*w)->is_floor, "floor", (*w)->floor, "roles",
+						roles, "needs", capabilities_json((*w)->needs)));
 	}
 	return list;
 }
@@ -52,11 +52,10 @@ static json_t *translators_json(void)
 	json_t *list = json_array();
 
 	for (const struct translator *const *t = translator_table; *t; t++)
-		json_array_append_new(list,
-				      json_pack("{s:s, s:s, s:s, s:o}", "name", (*t)->name,
-						"description", (*t)->description, "version",
-						(*t)->version, "capabilities",
-						capabilities_json((*t)->capabilities)));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o}", "name", (*t)->name,
+						      "description", (*t)->description, "version",
+						      (*t)->version, "capabilities",
+						      capabilities_json((*t)->capabilities)));
 	return list;
 }
 
@@ -67,9 +66,9 @@ static void append_words(json_t *list, const char *option, const char *const *wo
 		const char *tab = strchr(*words, '\t');
 		size_t length = tab ? (size_t)(tab - *words) : strlen(*words);
 
-		json_array_append_new(list, json_pack("{s:s, s:s%, s:s}", "option", option, "name",
-						      *words, length, "description",
-						      tab ? tab + 1 : ""));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s%, s:s}", "option", option, "name",
+						*words, length, "description", tab ? tab + 1 : ""));
 	}
 }
 
@@ -85,10 +84,10 @@ static json_t *placements_json(void)
 static json_t *pages_json(void)
 {
 	static const char *const words[] = {
-		"4k\tbase pages",
-		"thp\ttransparent huge pages, where the kernel makes them",
+		"4k\tbase pages", "thp\ttransparent huge pages, where the kernel makes them",
 		"2m\thuge pages of the reserved pool (sysctl vm.nr_hugepages)",
-		"auto\tthe first of 2m, thp, 4k that can be had", NULL};
+		"auto\tthe first of 2m, thp, 4k that can be had", NULL
+	};
 	json_t *list = json_array();
 
 	append_words(list, "--pages", words);
@@ -105,23 +104,23 @@ static json_t *params_json(void)
 
 		if (!(o->commands & FOR_RUN))
 			continue;
-		json_array_append_new(
-			list, json_pack("{s:s, s:s+, s:s?, s:s, s:s, s:s}", "kind", "option",
-					"name", "--", o->name, "values", o->metavar, "default",
-					o->value, "variable",
-					option_variable(o, variable, sizeof(variable)),
-					"description", o->help));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s+, s:s?, s:s, s:s, s:s}", "kind",
+						"option", "name", "--", o->name, "values",
+						o->metavar, "default", o->value, "variable",
+						option_variable(o, variable, sizeof(variable)),
+						"description", o->help));
 	}
 	for (const struct workload *const *w = workload_list; *w; w++) {
 		for (unsigned k = 0; k < 8 && (*w)->params[k].name; k++) {
 			const struct workload_param *p = &(*w)->params[k];
 
 			json_array_append_new(
-				list, json_pack("{s:s, s:s, s:s, s:s, s:I, s:s}", "kind", "param",
-						"workload", (*w)->name, "name", p->name, "default",
-						size_format(p->value, text, sizeof(text)), "value",
-						(json_int_t)p->value, "description",
-						p->description));
+				list,
+				json_pack("{s:s, s:s, s:s, s:s, s:I, s:s}", "kind", "param",
+					  "workload", (*w)->name, "name", p->name, "default",
+					  size_format(p->value, text, sizeof(text)), "value",
+					  (json_int_t)p->value, "description", p->description));
 		}
 	}
 	return list;
@@ -131,9 +130,9 @@ static const struct {
 	const char *name;
 	json_t *(*make)(void);
 } lists[] = {
-	{"pages", pages_json},	       {"params", params_json},
-	{"placements", placements_json}, {"translators", translators_json},
-	{"workloads", workloads_json},
+	{ "pages", pages_json },	   { "params", params_json },
+	{ "placements", placements_json }, { "translators", translators_json },
+	{ "workloads", workloads_json },
 };
 #define LIST_COUNT (sizeof(lists) / sizeof(lists[0]))
 
@@ -148,7 +147,10 @@ static void print_list(const char *name, const json_t *list)
 		const char *value = view_text(item, "default", "");
 		char left[96];
 
-		snprintf(left, sizeof(left), "%s%s%s%s", option ? option : workload ? workload : "",
+		snprintf(left, sizeof(left), "%s%s%s%s",
+			 option	    ? option
+			 : workload ? workload
+				    : "",
 			 option || workload ? " " : "", view_text(item, "name", ""),
 			 workload ? "=" : "");
 		if (workload)

@@ -26,9 +26,9 @@ static int report_one(const char *dir, json_t *list)
 	else if (remark[0])
 		complain("report: %s", remark);
 	if (!rc && list) {
-		json_array_append_new(list, json_pack("{s:s, s:s+, s:s}", "directory", dir,
-						      "report", dir, "/report.html", "remark",
-						      remark));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s+, s:s}", "directory", dir, "report", dir,
+						"/report.html", "remark", remark));
 	} else if (!rc) {
 		summary_print(stdout, result);
 		printf("%s/report.html\n", dir);

@@ -56,16 +56,14 @@ static json_t *plan_json(const struct session *s)
 						      (int)b->threads, "cpus", cpus));
 	}
 	for (size_t i = 0; i < s->plan.skip_count; i++)
-		json_array_append_new(skipped,
-				      json_pack("{s:s?, s:s, s:s}", "translator",
-						s->plan.skips[i].translator, "workload",
-						s->plan.skips[i].workload, "reason",
-						s->plan.skips[i].reason));
+		json_array_append_new(skipped, json_pack("{s:s?, s:s, s:s}", "translator",
+							 s->plan.skips[i].translator, "workload",
+							 s->plan.skips[i].workload, "reason",
+							 s->plan.skips[i].reason));
 	return json_pack("{s:s, s:o, s:o, s:i, s:I, s:I, s:b}", "schema", "faultline.plan/1",
 			 "benchmarks", list, "skipped", skipped, "repeat", (int)s->plan.repeat,
 			 "duration_ns", (json_int_t)s->plan.duration_ns, "total_ns",
-			 (json_int_t)plan_total_ns(&s->plan), "synthetic",
-			 s->topology.synthetic);
+			 (json_int_t)plan_total_ns(&s->plan), "synthetic", s->topology.synthetic);
 }
 
 static void print_json(json_t *json)
@@ -123,7 +121,9 @@ static int resolve_auto(struct session *s, struct plan_benchmark *b, char *error
 	static const struct {
 		const char *pages;
 		uint64_t needs;
-	} tries[] = {{"2m", TRANSLATOR_CAN_HUGE_2M}, {"thp", TRANSLATOR_CAN_THP}, {"4k", 0}};
+	} tries[] = { { "2m", TRANSLATOR_CAN_HUGE_2M },
+		      { "thp", TRANSLATOR_CAN_THP },
+		      { "4k", 0 } };
 	int rc = -ENODEV;
 
 	for (size_t i = 0; i < 3 && rc; i++) {
@@ -162,8 +162,8 @@ static int try_engines(struct session *s)
 		}
 		if (!b->translator || seen)
 			continue;
-		rc = is_auto ? resolve_auto(s, b, error, sizeof(error)) :
-			       try_open(s, b, b->pages, error, sizeof(error));
+		rc = is_auto ? resolve_auto(s, b, error, sizeof(error))
+			     : try_open(s, b, b->pages, error, sizeof(error));
 		if (rc) {
 			complain("run: %s", error);
 			return rc == -EINVAL ? CODE_USAGE : CODE_MACHINE;
@@ -192,8 +192,9 @@ static int look_at_machine(struct session *s)
 	}
 	if (!s->options->memory_max && s->memory_max > MEMORY_MAX_AUTO)
 		s->memory_max = MEMORY_MAX_AUTO;
-	clock_source_start(&s->clock, strcmp(s->options->text[OPTION_CLOCK], "tsc") == 0 ?
-					      CLOCK_SOURCE_TSC : CLOCK_SOURCE_MONOTONIC);
+	clock_source_start(&s->clock, strcmp(s->options->text[OPTION_CLOCK], "tsc") == 0
+					      ? CLOCK_SOURCE_TSC
+					      : CLOCK_SOURCE_MONOTONIC);
 	if (s->clock.why[0] && options_given(s->options, OPTION_CLOCK)) {
 		complain("run: --clock tsc: %s", s->clock.why);
 		return CODE_MACHINE;
@@ -273,8 +274,7 @@ static void finish(struct session *s)
 	s->result.clock_verified = clock_source_finish(&s->clock) == 0;
 	s->result.drift_ppm = s->clock.drift_ppm;
 	if (measured && !s->result.clock_verified) {
-		complain("the clock drifted by %.0f ppm: the results are void",
-			 s->clock.drift_ppm);
+		complain("the clock drifted by %.0f ppm: the results are void", s->clock.drift_ppm);
 		if (s->code == CODE_OK)
 			s->code = CODE_VOID;
 	}
@@ -341,8 +341,9 @@ static int run_plan(struct session *s, bool *hung)
 	code = s->topology.synthetic ? CODE_OK : try_engines(s);
 	if (code)
 		return code;
-	rc = result_dir_create(&s->dir, options_given(s->options, OPTION_OUT) ?
-						s->options->text[OPTION_OUT] : path,
+	rc = result_dir_create(&s->dir,
+			       options_given(s->options, OPTION_OUT) ? s->options->text[OPTION_OUT]
+								     : path,
 			       error, sizeof(error));
 	if (rc) {
 		complain("run: --out: %s", error);
@@ -367,7 +368,7 @@ static int run_plan(struct session *s, bool *hung)
 
 int cmd_run(const struct options *options)
 {
-	struct session s = {.options = options, .dir = {.fd = -1, .samples = -1}};
+	struct session s = { .options = options, .dir = { .fd = -1, .samples = -1 } };
 	bool hung = false;
 	int code = prepare(&s);
 

@@ -16,16 +16,16 @@
 #define WORDS_MAX 256
 
 const struct command command_table[] = {
-	{"export", "gbench|hlog|csv DIR", "a result in another format, on standard output",
-	 FOR_OTHERS, cmd_export},
-	{"info", "", "this machine: topology, timer, pages, limits, and what is missing",
-	 FOR_OTHERS, cmd_info},
-	{"list", "[workloads|translators|placements|pages|params]", "what can be named",
-	 FOR_OTHERS, cmd_list},
-	{"report", "DIR...", "write summary, plots and report.html of results anew", FOR_OTHERS,
-	 cmd_report},
-	{"run", "[WORKLOAD...]", "measure; no workload named: the quick suite", FOR_RUN, cmd_run},
-	{0},
+	{ "export", "gbench|hlog|csv DIR", "a result in another format, on standard output",
+	  FOR_OTHERS, cmd_export },
+	{ "info", "", "this machine: topology, timer, pages, limits, and what is missing",
+	  FOR_OTHERS, cmd_info },
+	{ "list", "[workloads|translators|placements|pages|params]", "what can be named",
+	  FOR_OTHERS, cmd_list },
+	{ "report", "DIR...", "write summary, plots and report.html of results anew", FOR_OTHERS,
+	  cmd_report },
+	{ "run", "[WORKLOAD...]", "measure; no workload named: the quick suite", FOR_RUN, cmd_run },
+	{ 0 },
 };
 
 void complain(const char *format, ...)
@@ -127,7 +127,7 @@ static int completion(void)
 
 static int unknown_command(const char *word)
 {
-	static const char *const globals[] = {"--help", "--version", "--completion"};
+	static const char *const globals[] = { "--help", "--version", "--completion" };
 	const char *words[WORDS_MAX];
 	char hint[96];
 	size_t count = 0;

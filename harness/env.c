@@ -117,9 +117,11 @@ bool env_has_gnuplot(void)
 
 bool env_has_counters(char *why, size_t size)
 {
-	struct perf_event_attr attr = {.type = PERF_TYPE_HARDWARE, .size = sizeof(attr),
-				       .config = PERF_COUNT_HW_INSTRUCTIONS, .exclude_kernel = 1,
-				       .exclude_hv = 1};
+	struct perf_event_attr attr = { .type = PERF_TYPE_HARDWARE,
+					.size = sizeof(attr),
+					.config = PERF_COUNT_HW_INSTRUCTIONS,
+					.exclude_kernel = 1,
+					.exclude_hv = 1 };
 	long fd = syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
 
 	if (fd >= 0) {
@@ -127,10 +129,10 @@ bool env_has_counters(char *why, size_t size)
 		return true;
 	}
 	snprintf(why, size, "%s",
-		 errno == ENOENT || errno == EOPNOTSUPP ? "this machine has no PMU (or hides it)" :
-		 errno == EACCES || errno == EPERM ?
-			 "not permitted: see the sysctl kernel.perf_event_paranoid" :
-			 strerror(errno));
+		 errno == ENOENT || errno == EOPNOTSUPP ? "this machine has no PMU (or hides it)"
+		 : errno == EACCES || errno == EPERM
+			 ? "not permitted: see the sysctl kernel.perf_event_paranoid"
+			 : strerror(errno));
 	return false;
 }
 
@@ -176,10 +178,9 @@ static json_t *huge_pages_json(const struct topology *t)
 	for (unsigned i = 0; i < t->node_count; i++) {
 		if (!env_huge_pages(t->node_os[i], 2048, &total, &unused))
 			continue;
-		json_array_append_new(list, json_pack("{s:i, s:s, s:I, s:I}", "node",
-						      t->node_os[i], "size", "2m", "total",
-						      (json_int_t)total, "free",
-						      (json_int_t)unused));
+		json_array_append_new(list, json_pack("{s:i, s:s, s:I, s:I}", "node", t->node_os[i],
+						      "size", "2m", "total", (json_int_t)total,
+						      "free", (json_int_t)unused));
 	}
 	return list;
 }

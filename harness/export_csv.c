@@ -27,8 +27,8 @@ static void put_number(FILE *out, double value)
 
 static void put_row(FILE *out, const json_t *b, const json_t *role)
 {
-	static const char *const latencies[] = {"n",	"min",	 "p50", "p90", "p99",
-						"p999", "p9999", "max", "mean"};
+	static const char *const latencies[] = { "n",	 "min",	  "p50", "p90", "p99",
+						 "p999", "p9999", "max", "mean" };
 	const json_t *flags = view_get(b, "flags");
 	char path[32];
 

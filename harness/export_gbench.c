@@ -19,9 +19,9 @@ static json_t *context_json(const json_t *result)
 	double cpus = view_number(result, "host.cpus");
 	json_t *context = json_pack("{s:s, s:s, s:s, s:s, s:b, s:[], s:[]}", "date",
 				    view_text(result, "run.start", ""), "host_name",
-				    view_text(result, "host.name", ""), "executable",
-				    "faultline", "library_build_type", "release",
-				    "cpu_scaling_enabled", 0, "caches", "load_avg");
+				    view_text(result, "host.name", ""), "executable", "faultline",
+				    "library_build_type", "release", "cpu_scaling_enabled", 0,
+				    "caches", "load_avg");
 
 	json_object_set_new(context, "num_cpus",
 			    json_integer(isfinite(cpus) ? (json_int_t)cpus : 0));

@@ -39,7 +39,7 @@ static double time_in(const struct result_benchmark *ours, const struct result_b
 /* Of positive values; values is freed. */
 static struct floors_ratio summarize(double *values, size_t count)
 {
-	struct floors_ratio ratio = {.pairs = count};
+	struct floors_ratio ratio = { .pairs = count };
 
 	if (count) {
 		ratio.median = result_median(values, count);

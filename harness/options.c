@@ -131,7 +131,9 @@ static int parse_prefixed(const char *const *words, const char *value, char *err
 
 static int parse_place(struct options *options, const char *value, char *error, size_t size)
 {
-	static const char *const words[] = {"compact", "scatter", "cores", "node:", "cpus:", NULL};
+	static const char *const words[] = {
+		"compact", "scatter", "cores", "node:", "cpus:", NULL
+	};
 
 	(void)options;
 	return parse_prefixed(words, value, error, size);
@@ -139,7 +141,7 @@ static int parse_place(struct options *options, const char *value, char *error, 
 
 static int parse_mem(struct options *options, const char *value, char *error, size_t size)
 {
-	static const char *const words[] = {"local", "bind:", "interleave", "preferred:", NULL};
+	static const char *const words[] = { "local", "bind:", "interleave", "preferred:", NULL };
 
 	(void)options;
 	return parse_prefixed(words, value, error, size);
@@ -166,63 +168,125 @@ static int parse_strict(struct options *options, const char *value, char *error,
 	return 0;
 }
 
-static const char *const as_choices[] = {"none", "mmap", NULL};
-static const char *const clock_choices[] = {"tsc", "monotonic", NULL};
-static const char *const pages_choices[] = {"4k", "thp", "2m", "auto", NULL};
-static const char *const progress_choices[] = {"auto", "tty", "plain", "json", "none", NULL};
+static const char *const as_choices[] = { "none", "mmap", NULL };
+static const char *const clock_choices[] = { "tsc", "monotonic", NULL };
+static const char *const pages_choices[] = { "4k", "thp", "2m", "auto", NULL };
+static const char *const progress_choices[] = { "auto", "tty", "plain", "json", "none", NULL };
 
 const struct option option_table[OPTION_COUNT] = {
-	[OPTION_AS] = {.name = "as", .metavar = "none|mmap", .value = "none",
-		.choices = as_choices, .list = true, .commands = FOR_RUN,
-		.help = "what the host sees: nothing (engine cost alone), or real mappings"},
-	[OPTION_CLOCK] = {.name = "clock", .metavar = "tsc|monotonic", .value = "tsc",
-		.choices = clock_choices, .commands = FOR_RUN,
-		.help = "what time is read from"},
-	[OPTION_DRY_RUN] = {.name = "dry-run", .value = "no", .parse = parse_dry_run,
-		.commands = FOR_RUN, .help = "print the plan, measure nothing"},
-	[OPTION_DURATION] = {.name = "duration", .metavar = "1s", .value = "1s",
-		.parse = parse_duration, .commands = FOR_RUN,
-		.help = "measured time of one repetition (quick suite: what fits 45s)"},
-	[OPTION_JSON] = {.name = "json", .value = "no", .parse = parse_json,
-		.commands = FOR_RUN | FOR_OTHERS, .help = "print JSON on standard output"},
-	[OPTION_LABEL] = {.name = "label", .metavar = "TEXT", .value = "", .commands = FOR_RUN,
-		.help = "kept with the result"},
-	[OPTION_MEM] = {.name = "mem", .metavar = "local|bind:N|interleave|preferred:N",
-		.value = "local", .parse = parse_mem, .commands = FOR_RUN,
-		.help = "NUMA policy of the memory"},
-	[OPTION_MEMORY_MAX] = {.name = "memory-max", .metavar = "4g", .value = "auto",
-		.parse = parse_memory_max, .commands = FOR_RUN,
-		.help = "memory that one benchmark may use (auto: half of what is free, at most 4g)"},
-	[OPTION_OUT] = {.name = "out", .metavar = "DIR", .value = "", .commands = FOR_RUN,
-		.help = "result directory, new or empty (results/<UTC>-<host>-<hash8>)"},
-	[OPTION_PAGES] = {.name = "pages", .metavar = "4k|thp|2m|auto", .value = "4k",
-		.choices = pages_choices, .list = true, .commands = FOR_RUN,
-		.help = "page size of the memory; auto: the largest that can be had"},
-	[OPTION_PARAM] = {.name = "param", .metavar = "k=v", .value = "", .parse = parse_param,
-		.list = true, .repeats = true, .commands = FOR_RUN,
-		.help = "parameter of the workloads (list params); may be repeated"},
-	[OPTION_PLACE] = {.name = "place", .metavar = "compact|scatter|cores|node:N|cpus:LIST",
-		.value = "compact", .parse = parse_place, .commands = FOR_RUN,
-		.help = "which CPUs the threads are pinned to"},
-	[OPTION_PROGRESS] = {.name = "progress", .metavar = "auto|tty|plain|json|none",
-		.value = "auto", .choices = progress_choices, .commands = FOR_RUN,
-		.help = "progress on standard error"},
-	[OPTION_REPEAT] = {.name = "repeat", .metavar = "5", .value = "5", .parse = parse_repeat,
-		.commands = FOR_RUN, .help = "repetitions of each benchmark, interleaved"},
-	[OPTION_SEED] = {.name = "seed", .metavar = "N", .value = "random", .parse = parse_seed,
-		.commands = FOR_RUN, .help = "of the order and of the workloads' randomness"},
-	[OPTION_STRICT_PLACEMENT] = {.name = "strict-placement", .value = "no",
-		.parse = parse_strict, .commands = FOR_RUN,
-		.help = "exit 4 rather than flag what was not placed as asked"},
-	[OPTION_THREADS] = {.name = "threads", .metavar = "1,2,4..max", .value = "1",
-		.parse = parse_threads, .commands = FOR_RUN,
-		.help = "thread counts; A..B doubles from A to B (quick suite: 1,2)"},
-	[OPTION_TOPOLOGY] = {.name = "topology", .metavar = "FILE|SYNTHETIC", .value = "",
-		.parse = parse_not_empty, .commands = FOR_RUN,
-		.help = "plan and draw for another machine: hwloc XML or synthetic string"},
-	[OPTION_TRANSLATOR] = {.name = "translator", .metavar = "T[,T...]", .value = "memmap",
-		.parse = parse_not_empty, .commands = FOR_RUN,
-		.help = "NAME, followed by :key=value options"},
+	[OPTION_AS] = { .name = "as",
+			.metavar = "none|mmap",
+			.value = "none",
+			.choices = as_choices,
+			.list = true,
+			.commands = FOR_RUN,
+			.help = "what the host sees: nothing (engine cost alone), or real mappings" },
+	[OPTION_CLOCK] = { .name = "clock",
+			   .metavar = "tsc|monotonic",
+			   .value = "tsc",
+			   .choices = clock_choices,
+			   .commands = FOR_RUN,
+			   .help = "what time is read from" },
+	[OPTION_DRY_RUN] = { .name = "dry-run",
+			     .value = "no",
+			     .parse = parse_dry_run,
+			     .commands = FOR_RUN,
+			     .help = "print the plan, measure nothing" },
+	[OPTION_DURATION] = { .name = "duration",
+			      .metavar = "1s",
+			      .value = "1s",
+			      .parse = parse_duration,
+			      .commands = FOR_RUN,
+			      .help = "measured time of one repetition (quick suite: what fits 45s)" },
+	[OPTION_JSON] = { .name = "json",
+			  .value = "no",
+			  .parse = parse_json,
+			  .commands = FOR_RUN | FOR_OTHERS,
+			  .help = "print JSON on standard output" },
+	[OPTION_LABEL] = { .name = "label",
+			   .metavar = "TEXT",
+			   .value = "",
+			   .commands = FOR_RUN,
+			   .help = "kept with the result" },
+	[OPTION_MEM] = { .name = "mem",
+			 .metavar = "local|bind:N|interleave|preferred:N",
+			 .value = "local",
+			 .parse = parse_mem,
+			 .commands = FOR_RUN,
+			 .help = "NUMA policy of the memory" },
+	[OPTION_MEMORY_MAX] = { .name = "memory-max",
+				.metavar = "4g",
+				.value = "auto",
+				.parse = parse_memory_max,
+				.commands = FOR_RUN,
+				.help = "memory that one benchmark may use (auto: half of what is free, at most 4g)" },
+	[OPTION_OUT] = { .name = "out",
+			 .metavar = "DIR",
+			 .value = "",
+			 .commands = FOR_RUN,
+			 .help = "result directory, new or empty (results/<UTC>-<host>-<hash8>)" },
+	[OPTION_PAGES] = { .name = "pages",
+			   .metavar = "4k|thp|2m|auto",
+			   .value = "4k",
+			   .choices = pages_choices,
+			   .list = true,
+			   .commands = FOR_RUN,
+			   .help = "page size of the memory; auto: the largest that can be had" },
+	[OPTION_PARAM] = { .name = "param",
+			   .metavar = "k=v",
+			   .value = "",
+			   .parse = parse_param,
+			   .list = true,
+			   .repeats = true,
+			   .commands = FOR_RUN,
+			   .help = "parameter of the workloads (list params); may be repeated" },
+	[OPTION_PLACE] = { .name = "place",
+			   .metavar = "compact|scatter|cores|node:N|cpus:LIST",
+			   .value = "compact",
+			   .parse = parse_place,
+			   .commands = FOR_RUN,
+			   .help = "which CPUs the threads are pinned to" },
+	[OPTION_PROGRESS] = { .name = "progress",
+			      .metavar = "auto|tty|plain|json|none",
+			      .value = "auto",
+			      .choices = progress_choices,
+			      .commands = FOR_RUN,
+			      .help = "progress on standard error" },
+	[OPTION_REPEAT] = { .name = "repeat",
+			    .metavar = "5",
+			    .value = "5",
+			    .parse = parse_repeat,
+			    .commands = FOR_RUN,
+			    .help = "repetitions of each benchmark, interleaved" },
+	[OPTION_SEED] = { .name = "seed",
+			  .metavar = "N",
+			  .value = "random",
+			  .parse = parse_seed,
+			  .commands = FOR_RUN,
+			  .help = "of the order and of the workloads' randomness" },
+	[OPTION_STRICT_PLACEMENT] = { .name = "strict-placement",
+				      .value = "no",
+				      .parse = parse_strict,
+				      .commands = FOR_RUN,
+				      .help = "exit 4 rather than flag what was not placed as asked" },
+	[OPTION_THREADS] = { .name = "threads",
+			     .metavar = "1,2,4..max",
+			     .value = "1",
+			     .parse = parse_threads,
+			     .commands = FOR_RUN,
+			     .help = "thread counts; A..B doubles from A to B (quick suite: 1,2)" },
+	[OPTION_TOPOLOGY] = { .name = "topology",
+			      .metavar = "FILE|SYNTHETIC",
+			      .value = "",
+			      .parse = parse_not_empty,
+			      .commands = FOR_RUN,
+			      .help = "plan and draw for another machine: hwloc XML or synthetic string" },
+	[OPTION_TRANSLATOR] = { .name = "translator",
+				.metavar = "T[,T...]",
+				.value = "memmap",
+				.parse = parse_not_empty,
+				.commands = FOR_RUN,
+				.help = "NAME, followed by :key=value options" },
 };
 
 const char *option_variable(const struct option *option, char *buffer, size_t size)
@@ -306,11 +370,10 @@ int options_set(struct options *options, enum option_id id, const char *value,
 	if (!rc && option->parse && (*text || origin != ORIGIN_DEFAULT))
 		rc = option->parse(options, text, reason, sizeof(reason));
 	if (rc) {
-		snprintf(error, size, "%s%s%s: %s%s%s%s",
-			 origin == ORIGIN_ENVIRONMENT ? "" : "--",
-			 origin == ORIGIN_ENVIRONMENT ?
-				 option_variable(option, variable, sizeof(variable)) :
-				 option->name,
+		snprintf(error, size, "%s%s%s: %s%s%s%s", origin == ORIGIN_ENVIRONMENT ? "" : "--",
+			 origin == ORIGIN_ENVIRONMENT
+				 ? option_variable(option, variable, sizeof(variable))
+				 : option->name,
 			 option->choices ? "" : " ", option->choices ? "" : "\"",
 			 option->choices ? "" : value, option->choices ? "" : "\" ", reason);
 		free(text);
@@ -324,7 +387,7 @@ int options_set(struct options *options, enum option_id id, const char *value,
 
 static bool truth(const char *value, bool *yes)
 {
-	static const char *const words[] = {"0", "no", "false", "off", "1", "yes", "true", "on"};
+	static const char *const words[] = { "0", "no", "false", "off", "1", "yes", "true", "on" };
 
 	for (size_t i = 0; i < 8; i++) {
 		if (strcasecmp(value, words[i]) == 0) {

@@ -226,8 +226,9 @@ static int add_benchmark(struct planner *p, const struct workload *w,
 			 const uint64_t params[8], unsigned asked)
 {
 	struct plan *plan = p->plan;
-	struct plan_benchmark b = {.workload = w, .translator = spec, .pages = pages,
-				   .pages_asked = pages, .as = as};
+	struct plan_benchmark b = {
+		.workload = w, .translator = spec, .pages = pages, .pages_asked = pages, .as = as
+	};
 	bool wrapped;
 	char *reason;
 	int rc;
@@ -268,7 +269,7 @@ static int add_combinations(struct planner *p, const struct workload *w,
 			    const struct translator_spec *spec, const char *pages, const char *as,
 			    unsigned threads)
 {
-	uint64_t values[8][COUNTS_MAX], params[8] = {0};
+	uint64_t values[8][COUNTS_MAX], params[8] = { 0 };
 	size_t counts[8], combinations = 1;
 	unsigned count = 0;
 	int rc = 0;
@@ -312,7 +313,7 @@ static int add_workload(struct planner *p, const struct workload *w,
 /* Stable words: pages and as outlive the option lists that they were read from. */
 static const char *constant_word(const char *word)
 {
-	static const char *const words[] = {"4k", "thp", "2m", "auto", "none", "mmap"};
+	static const char *const words[] = { "4k", "thp", "2m", "auto", "none", "mmap" };
 
 	for (size_t i = 0; i < 6; i++) {
 		if (strcmp(words[i], word) == 0)
@@ -417,8 +418,9 @@ static void choose_times(struct plan *plan, const struct options *options)
 int plan_create(struct plan *plan, const struct options *options, const struct topology *t,
 		char *error, size_t size)
 {
-	struct planner p = {.plan = plan, .options = options, .topology = t, .error = error,
-			    .error_size = size};
+	struct planner p = {
+		.plan = plan, .options = options, .topology = t, .error = error, .error_size = size
+	};
 	int rc;
 
 	memset(plan, 0, sizeof(*plan));
@@ -564,7 +566,8 @@ uint64_t plan_total_ns(const struct plan *plan)
 
 void plan_order(const struct plan *plan, uint64_t seed, unsigned repetition, size_t *order)
 {
-	struct worker state = {.seed = (seed + repetition + 1) * UINT64_C(0x9e3779b97f4a7c15) | 1};
+	struct worker state = { .seed = (seed + repetition + 1) * UINT64_C(0x9e3779b97f4a7c15) |
+					1 };
 
 	for (size_t i = 0; i < plan->count; i++)
 		order[i] = i;

@@ -42,10 +42,10 @@ void probe_recording(const struct clock_source *clock, struct probe *probe)
 {
 	static _Alignas(128) atomic_ullong counter;
 	static uint64_t values[VALUES];
-	struct worker random = {.seed = 1};
+	struct worker random = { .seed = 1 };
 	struct histogram *h = histogram_create(1.0);
 
-	*probe = (struct probe){.record_ns = -1, .fetch_add_ns = -1};
+	*probe = (struct probe){ .record_ns = -1, .fetch_add_ns = -1 };
 	if (!h)
 		return;
 	/* 100 ns to 2 us: what is recorded is spread over some hundred buckets. */
@@ -66,22 +66,28 @@ void probe_recording(const struct clock_source *clock, struct probe *probe)
 double probe_overhead(const struct clock_source *clock, const struct topology *t)
 {
 	const struct workload *workload = workload_find("fault-anon");
-	struct memory_policy policy = {.kind = MEMORY_POLICY_LOCAL, .node = -1};
-	struct plan_benchmark b = {.name = (char[]){"null translator"}, .workload = workload,
-				   .pages = "4k", .as = "none", .threads = 1,
-				   .role_threads = {1}};
-	struct runner_request request = {.benchmark = &b, .topology = t, .clock = clock,
-					 .policy = &policy, .cpus = &t->pus[0].os,
-					 .duration_ns = OVERHEAD_NS, .seed = 1,
-					 .memory_max = OVERHEAD_MEMORY,
-					 .time_box_ns = UINT64_C(10000000000)};
+	struct memory_policy policy = { .kind = MEMORY_POLICY_LOCAL, .node = -1 };
+	struct plan_benchmark b = { .name = (char[]){ "null translator" },
+				    .workload = workload,
+				    .pages = "4k",
+				    .as = "none",
+				    .threads = 1,
+				    .role_threads = { 1 } };
+	struct runner_request request = { .benchmark = &b,
+					  .topology = t,
+					  .clock = clock,
+					  .policy = &policy,
+					  .cpus = &t->pus[0].os,
+					  .duration_ns = OVERHEAD_NS,
+					  .seed = 1,
+					  .memory_max = OVERHEAD_MEMORY,
+					  .time_box_ns = UINT64_C(10000000000) };
 	struct translator_spec spec;
 	struct runner_result result;
 	char error[256];
 	double ns = -1;
 
-	if (!workload || t->synthetic ||
-	    translator_spec_parse(&spec, "null", error, sizeof(error)))
+	if (!workload || t->synthetic || translator_spec_parse(&spec, "null", error, sizeof(error)))
 		return -1;
 	b.translator = &spec;
 	for (unsigned k = 0; k < 8; k++)

@@ -15,8 +15,9 @@
 
 void progress_begin(struct progress *p, const char *word, size_t total, uint64_t step_ns)
 {
-	*p = (struct progress){.total = total, .expected_ns = step_ns,
-			       .start_ns = clock_source_monotonic_ns()};
+	*p = (struct progress){ .total = total,
+				.expected_ns = step_ns,
+				.start_ns = clock_source_monotonic_ns() };
 	if (strcmp(word, "tty") == 0 || (strcmp(word, "auto") == 0 && isatty(STDERR_FILENO)))
 		p->mode = PROGRESS_TTY;
 	else if (strcmp(word, "plain") == 0 || strcmp(word, "auto") == 0)
@@ -50,8 +51,8 @@ void progress_step(struct progress *p, const char *benchmark, unsigned repetitio
 		if (p->shown_ns && now - p->shown_ns < PLAIN_NS)
 			break;
 		p->shown_ns = now;
-		fprintf(stderr, "[%zu/%zu] %s #%u, %.0f s left\n", p->done + 1, p->total,
-			benchmark, repetition + 1, left);
+		fprintf(stderr, "[%zu/%zu] %s #%u, %.0f s left\n", p->done + 1, p->total, benchmark,
+			repetition + 1, left);
 		break;
 	case PROGRESS_JSON:
 		/* Names hold nothing that JSON would escape but what a user typed as a label. */

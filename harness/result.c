@@ -120,9 +120,8 @@ static unsigned placement_flags(const struct result_benchmark *b, const struct r
 		flags |= RESULT_PAGE_SIZE_MISMATCH;
 	if (run->has_stat && asked > 4096 && (run->stat.demotions || run->stat.fallbacks))
 		flags |= RESULT_DEMOTED;
-	if (!w->is_floor &&
-	    (!w->verify ||
-	     b->plan->translator->translator->capabilities & TRANSLATOR_COMPUTES_NOTHING))
+	if (!w->is_floor && (!w->verify || b->plan->translator->translator->capabilities &
+						   TRANSLATOR_COMPUTES_NOTHING))
 		flags |= RESULT_NOT_VERIFIED;
 	return flags;
 }
@@ -181,9 +180,9 @@ void result_merge(struct result_benchmark *b, const struct runner_result *run, u
 	if (!b->samples)
 		abort();
 	sample = &b->samples[b->sample_count++];
-	*sample = (struct result_sample){.repetition = repetition,
-					 .ops_per_s = runner_ops_per_s(run, -1),
-					 .flags = noise_to_flags(run->noise)};
+	*sample = (struct result_sample){ .repetition = repetition,
+					  .ops_per_s = runner_ops_per_s(run, -1),
+					  .flags = noise_to_flags(run->noise) };
 	for (int role = 0; role < WORKLOAD_MAX_ROLES; role++)
 		sample->role_ops_per_s[role] = runner_ops_per_s(run, role);
 	merge_threads(b, run, sample);
@@ -214,7 +213,7 @@ void result_merge_cell(struct result_cell **cells, size_t *count, unsigned a, un
 		*cells = realloc(*cells, (i + 1) * sizeof(**cells));
 		if (!*cells)
 			abort();
-		(*cells)[i] = (struct result_cell){.a = a, .b = b};
+		(*cells)[i] = (struct result_cell){ .a = a, .b = b };
 		*count = i + 1;
 	}
 	for (unsigned t = 0; t < run->thread_count; t++) {

@@ -148,7 +148,7 @@ int result_dir_create(struct result_dir *dir, const char *path, char *error, siz
 	struct stat status;
 	int rc = 0;
 
-	*dir = (struct result_dir){.fd = -1, .samples = -1, .path = strdup(path)};
+	*dir = (struct result_dir){ .fd = -1, .samples = -1, .path = strdup(path) };
 	if (!dir->path)
 		return -ENOMEM;
 	if (!stat(path, &status) && !S_ISDIR(status.st_mode)) {
@@ -187,7 +187,7 @@ void result_dir_close(struct result_dir *dir)
 	if (dir->fd >= 0)
 		close(dir->fd);
 	free(dir->path);
-	*dir = (struct result_dir){.fd = -1, .samples = -1};
+	*dir = (struct result_dir){ .fd = -1, .samples = -1 };
 }
 
 const char *result_dir_default(char *buffer, size_t size)

@@ -18,8 +18,8 @@
 #define NOT_MEASURED "not measured"
 
 const char *const result_flag_names[] = {
-	"timer_coarse",	      "preempted",     "throttled", "migrated",
-	"page_size_mismatch", "node_mismatch", "demoted",   "unsteady",
+	"timer_coarse",	      "preempted",     "throttled",    "migrated",
+	"page_size_mismatch", "node_mismatch", "demoted",      "unsteady",
 	"time_boxed",	      "synthetic",     "not_verified", NULL,
 };
 
@@ -78,8 +78,8 @@ static json_t *latency_json(const struct histogram *h, bool with_curve)
 	set(latency, "max", json_real(histogram_max_ns(h)));
 	set(latency, "mean", json_real(histogram_mean_ns(h)));
 	for (size_t i = 0; i < count; i++)
-		json_array_append_new(curve, json_pack("[f,f]", points[i].percentile,
-						       points[i].ns));
+		json_array_append_new(curve,
+				      json_pack("[f,f]", points[i].percentile, points[i].ns));
 	if (with_curve)
 		set(latency, "curve", curve);
 	else
@@ -145,8 +145,8 @@ static json_t *roles_json(const struct result_benchmark *b)
 		set(role, "name", json_string(b->plan->workload->roles[r].name));
 		set(role, "threads", integer(b->plan->role_threads[r]));
 		if (b->sample_count) {
-			set(role, "ops_per_s", json_incref(json_object_get(throughput,
-									   "ops_per_s")));
+			set(role, "ops_per_s",
+			    json_incref(json_object_get(throughput, "ops_per_s")));
 			set(role, "batch", integer(b->batch[r]));
 		} else {
 			set_missing(role, "ops_per_s", NOT_MEASURED);
@@ -168,9 +168,8 @@ static json_t *placement_json(const struct result *result, const struct result_b
 
 	for (unsigned i = 0; i < b->plan->threads; i++) {
 		json_array_append_new(cpus, integer(b->plan->cpus[i]));
-		json_array_append_new(threads,
-				      json_pack("{s:i, s:i}", "cpu", b->workers[i].cpu, "node",
-						b->workers[i].node));
+		json_array_append_new(threads, json_pack("{s:i, s:i}", "cpu", b->workers[i].cpu,
+							 "node", b->workers[i].node));
 	}
 	set(asked, "place", json_string(result->options->text[OPTION_PLACE]));
 	set(asked, "cpus", cpus);
@@ -225,8 +224,7 @@ static enum topology_distance distance_of(const struct result *result,
 	enum topology_distance nearest = TOPOLOGY_DISTANCE_COUNT;
 
 	for (unsigned i = 0; pu && i < b->plan->threads; i++) {
-		const struct topology_pu *other =
-			topology_find(result->topology, b->plan->cpus[i]);
+		const struct topology_pu *other = topology_find(result->topology, b->plan->cpus[i]);
 		enum topology_distance distance;
 
 		if (i == worker || !other)
@@ -239,7 +237,7 @@ static enum topology_distance distance_of(const struct result *result,
 
 static json_t *per_distance_json(const struct result *result, const struct result_benchmark *b)
 {
-	struct histogram *classes[TOPOLOGY_DISTANCE_COUNT] = {NULL};
+	struct histogram *classes[TOPOLOGY_DISTANCE_COUNT] = { NULL };
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < b->plan->threads; i++) {
@@ -277,9 +275,9 @@ static json_t *pairs_json(const struct result *result, const struct result_bench
 
 		set(pair, "cpu_a", integer(b->pairs[i].a));
 		set(pair, "cpu_b", integer(b->pairs[i].b));
-		set(pair, "distance", a && c ?
-			    json_string(topology_distance_name(topology_distance(a, c))) :
-			    json_null());
+		set(pair, "distance",
+		    a && c ? json_string(topology_distance_name(topology_distance(a, c)))
+			   : json_null());
 		set_quantiles(pair, b->pairs[i].latency);
 		json_array_append_new(list, pair);
 	}
@@ -333,9 +331,9 @@ static json_t *unavailable(const char *reason)
 
 static void set_stat(json_t *counters, const struct result_benchmark *b)
 {
-	const char *reason = !b->sample_count ? NOT_MEASURED :
-			     b->plan->translator ? "the translator does not say" :
-						   "a floor has no translator";
+	const char *reason = !b->sample_count	   ? NOT_MEASURED
+			     : b->plan->translator ? "the translator does not say"
+						   : "a floor has no translator";
 
 	if (!b->has_stat) {
 		set(counters, "metadata_bytes", unavailable(reason));
@@ -406,9 +404,9 @@ static json_t *verify_json(const struct result_benchmark *b)
 		set(verify, "ok", json_boolean(b->verified));
 	else
 		set_missing(verify, "ok",
-			    !b->sample_count ? NOT_MEASURED :
-			    b->plan->translator ? "there is nothing to verify" :
-						  "a floor computes nothing");
+			    !b->sample_count	  ? NOT_MEASURED
+			    : b->plan->translator ? "there is nothing to verify"
+						  : "a floor computes nothing");
 	set(verify, "error", b->error[0] ? json_string(b->error) : json_null());
 	return verify;
 }
@@ -423,8 +421,8 @@ static json_t *benchmark_json(const struct result *result, const struct result_b
 		set(params, w->params[k].name, integer(b->plan->params[k]));
 	set(o, "name", json_string(b->plan->name));
 	set(o, "workload", json_string(w->name));
-	set(o, "translator", b->plan->translator ? json_string(b->plan->translator->text) :
-						   json_null());
+	set(o, "translator",
+	    b->plan->translator ? json_string(b->plan->translator->text) : json_null());
 	set(o, "is_floor", json_boolean(w->is_floor));
 	set(o, "description", json_string(w->description));
 	set(o, "operation", json_string(w->operation));
@@ -447,8 +445,8 @@ static json_t *benchmark_json(const struct result *result, const struct result_b
 	set(o, "verify", verify_json(b));
 	set(o, "floor", floor_json(result, b));
 	set(o, "scaling", scaling_json(result, b));
-	set(o, "flags", flags_json(b->flags | (result->topology->synthetic ? RESULT_SYNTHETIC :
-									      0)));
+	set(o, "flags",
+	    flags_json(b->flags | (result->topology->synthetic ? RESULT_SYNTHETIC : 0)));
 	return o;
 }
 
@@ -538,11 +536,10 @@ static json_t *translators_json(const struct plan *plan)
 				json_array_append_new(capabilities,
 						      json_string(translator_capabilities[bit]));
 		}
-		json_array_append_new(list,
-				      json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", t->name,
-						"spec", plan->translators[i].text, "version",
-						t->version, "description", t->description,
-						"capabilities", capabilities));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", t->name,
+						      "spec", plan->translators[i].text, "version",
+						      t->version, "description", t->description,
+						      "capabilities", capabilities));
 	}
 	return list;
 }
@@ -555,8 +552,8 @@ static json_t *skipped_json(const struct result *result)
 		const struct plan_skip *skip = &result->plan->skips[i];
 
 		json_array_append_new(list, json_pack("{s:s?, s:s, s:s}", "translator",
-						      skip->translator, "workload",
-						      skip->workload, "reason", skip->reason));
+						      skip->translator, "workload", skip->workload,
+						      "reason", skip->reason));
 	}
 	return list;
 }
@@ -569,10 +566,10 @@ json_t *result_json(const struct result *result)
 	snprintf(abi, sizeof(abi), "%d.%d", TRANSLATOR_ABI_MAJOR, TRANSLATOR_ABI_MINOR);
 	set(root, "schema", json_string("faultline.result/1"));
 	set(root, "run", run_json(result));
-	set(root, "tool", json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "name", "faultline",
-				    "version", FAULTLINE_VERSION, "commit", FAULTLINE_COMMIT,
-				    "compiler", __VERSION__, "abi", abi, "variant",
-				    FAULTLINE_VARIANT));
+	set(root, "tool",
+	    json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "name", "faultline", "version",
+		      FAULTLINE_VERSION, "commit", FAULTLINE_COMMIT, "compiler", __VERSION__, "abi",
+		      abi, "variant", FAULTLINE_VARIANT));
 	set(root, "host", host_json(result));
 	set(root, "topology", topology_json(result->topology));
 	set(root, "translators", translators_json(result->plan));

@@ -68,7 +68,7 @@ static void prepare_workers(struct runner_shared *shared)
 {
 	const struct runner_request *request = shared->request;
 	const struct plan_benchmark *b = request->benchmark;
-	struct worker seeds = {.seed = request->seed * UINT64_C(0x9e3779b97f4a7c15) | 1};
+	struct worker seeds = { .seed = request->seed * UINT64_C(0x9e3779b97f4a7c15) | 1 };
 	unsigned index = 0;
 
 	for (unsigned role = 0; role < WORKLOAD_MAX_ROLES; role++) {
@@ -89,12 +89,15 @@ static void prepare_workers(struct runner_shared *shared)
 				.memory_node = memory_policy_node(request->policy, node),
 				.seed = worker_random(&seeds) | 1,
 			};
-			shared->threads[index] = (struct runner_thread){
-				.role = role, .cpu_asked = request->cpus[index], .cpu = -1,
-				.node = -1};
-			shared->workers[index] = (struct runner_worker){
-				.shared = shared, .worker = &shared->run.workers[index],
-				.result = &shared->threads[index]};
+			shared->threads[index] =
+				(struct runner_thread){ .role = role,
+							.cpu_asked = request->cpus[index],
+							.cpu = -1,
+							.node = -1 };
+			shared->workers[index] =
+				(struct runner_worker){ .shared = shared,
+							.worker = &shared->run.workers[index],
+							.result = &shared->threads[index] };
 		}
 	}
 }
@@ -136,9 +139,9 @@ static void read_placement(const struct workload_run *run, struct runner_result 
 
 	if (!t || !run->space || !t->lookup || !t->placement) {
 		snprintf(result->placement_reason, sizeof(result->placement_reason), "%s",
-			 !t ? "a floor has no pages of a translator" :
-			 !run->space ? "the workload has no space" :
-			 "the translator cannot say where its pages are");
+			 !t	       ? "a floor has no pages of a translator"
+			 : !run->space ? "the workload has no space"
+				       : "the translator cannot say where its pages are");
 		return;
 	}
 	for (uint64_t a = 0; a < SAMPLE_BYTES && samples < SAMPLES_MAX; a += SAMPLE_STEP) {
@@ -186,8 +189,8 @@ static void run_workload(struct runner_shared *shared, struct runner_result *res
 				   !run->t->stat(run->engine, &result->stat);
 		result->rss_anon = rss_anon() - rss_before;
 		if (shared->failed) {
-			result->outcome = shared->error_rc == -ENOMEM ? RUNNER_REFUSED :
-									RUNNER_VOID;
+			result->outcome = shared->error_rc == -ENOMEM ? RUNNER_REFUSED
+								      : RUNNER_VOID;
 			result->rc = shared->error_rc;
 			snprintf(result->error, sizeof(result->error), "%s: %s", workload->name,
 				 shared->error);
@@ -228,9 +231,12 @@ static void conduct(const struct runner_request *request, struct runner_result *
 	memset(shared, 0, sizeof(*shared));
 	pthread_mutex_init(&shared->error_lock, NULL);
 	shared->request = request;
-	shared->run = (struct workload_run){.workload = b->workload, .t = t, .pages = b->pages,
-					    .as = b->as, .worker_count = b->threads,
-					    .memory_max = request->memory_max};
+	shared->run = (struct workload_run){ .workload = b->workload,
+					     .t = t,
+					     .pages = b->pages,
+					     .as = b->as,
+					     .worker_count = b->threads,
+					     .memory_max = request->memory_max };
 	memcpy(shared->run.params, b->params, sizeof(b->params));
 	shared->run.workers = aligned_alloc(128, b->threads * sizeof(struct worker));
 	shared->workers = calloc(b->threads, sizeof(*shared->workers));
@@ -277,8 +283,8 @@ static void *conductor_main(void *argument)
 void runner_run(const struct runner_request *request, struct runner_result *result)
 {
 	uint64_t until = clock_source_monotonic_ns() + request->time_box_ns;
-	struct timespec deadline = {.tv_sec = (time_t)(until / 1000000000),
-				    .tv_nsec = (long)(until % 1000000000)};
+	struct timespec deadline = { .tv_sec = (time_t)(until / 1000000000),
+				     .tv_nsec = (long)(until % 1000000000) };
 	pthread_t thread;
 	int rc;
 
@@ -299,8 +305,8 @@ void runner_run(const struct runner_request *request, struct runner_result *resu
 	if (rc) {
 		result->outcome = RUNNER_HUNG;
 		snprintf(result->error, sizeof(result->error),
-			 "%s did not end within %.0f s: a worker hangs",
-			 request->benchmark->name, (double)request->time_box_ns / 1e9);
+			 "%s did not end within %.0f s: a worker hangs", request->benchmark->name,
+			 (double)request->time_box_ns / 1e9);
 		return;
 	}
 	pthread_join(thread, NULL);

@@ -16,7 +16,7 @@
 #include "harness/hlog.h"
 
 /* A repetition takes its duration, its warm-up, and what its workload prepares. */
-#define TIME_BOX_NS(duration) ((duration) * 10 + UINT64_C(10000000000))
+#define TIME_BOX_NS(duration) ((duration)*10 + UINT64_C(10000000000))
 /* Extra pairs of CPUs (two-party) and nodes (first touch), and how long each is looked at. */
 #define EXTRAS_MAX 256
 #define EXTRA_PART 8
@@ -49,8 +49,11 @@ static void say(const char *text)
 static void on_crash(int number)
 {
 	say("\nfaultline: crashed by ");
-	say(number == SIGSEGV ? "SIGSEGV" : number == SIGBUS ? "SIGBUS" :
-	    number == SIGILL ? "SIGILL" : number == SIGFPE ? "SIGFPE" : "SIGABRT");
+	say(number == SIGSEGV  ? "SIGSEGV"
+	    : number == SIGBUS ? "SIGBUS"
+	    : number == SIGILL ? "SIGILL"
+	    : number == SIGFPE ? "SIGFPE"
+			       : "SIGABRT");
 	say(" in ");
 	say(current);
 	say("; what was measured before is kept\n");
@@ -59,9 +62,9 @@ static void on_crash(int number)
 
 void session_catch_signals(void)
 {
-	static const int crashes[] = {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE};
-	struct sigaction stop = {.sa_handler = on_stop};
-	struct sigaction crash = {.sa_handler = on_crash, .sa_flags = SA_ONSTACK};
+	static const int crashes[] = { SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE };
+	struct sigaction stop = { .sa_handler = on_stop };
+	struct sigaction crash = { .sa_handler = on_crash, .sa_flags = SA_ONSTACK };
 
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
@@ -126,8 +129,9 @@ static int save_hlog(struct session *s, const struct result_benchmark *b)
 void session_save_all(struct session *s)
 {
 	for (size_t i = 0; i < s->plan.count; i++) {
-		int rc = s->result.benchmarks[i].sample_count ?
-				 save_hlog(s, &s->result.benchmarks[i]) : 0;
+		int rc = s->result.benchmarks[i].sample_count
+				 ? save_hlog(s, &s->result.benchmarks[i])
+				 : 0;
 
 		if (rc)
 			files_failed(s, "hist", rc);
@@ -135,8 +139,7 @@ void session_save_all(struct session *s)
 	session_save(s);
 }
 
-static struct runner_request request_for(const struct session *s, size_t index,
-					 unsigned repetition)
+static struct runner_request request_for(const struct session *s, size_t index, unsigned repetition)
 {
 	const struct plan_benchmark *b = &s->plan.benchmarks[index];
 
@@ -170,7 +173,7 @@ static bool measure_pairs(struct session *s, size_t index, unsigned repetition)
 
 	for (unsigned i = 0; i < count; i++) {
 		for (unsigned j = i + 1; j < count && !runner_stopping(); j++) {
-			unsigned cpus[2] = {s->topology.pus[i].os, s->topology.pus[j].os};
+			unsigned cpus[2] = { s->topology.pus[i].os, s->topology.pus[j].os };
 			struct runner_request request = request_for(s, index, repetition);
 			struct runner_result run;
 
@@ -198,8 +201,8 @@ static bool measure_nodes(struct session *s, size_t index, unsigned repetition)
 	struct result_benchmark *b = &s->result.benchmarks[index];
 
 	for (unsigned n = 0; n < s->topology.node_count && !runner_stopping(); n++) {
-		struct memory_policy policy = {.kind = MEMORY_POLICY_BIND,
-					       .node = s->topology.node_os[n]};
+		struct memory_policy policy = { .kind = MEMORY_POLICY_BIND,
+						.node = s->topology.node_os[n] };
 		struct runner_request request = request_for(s, index, repetition);
 		struct runner_result run;
 
@@ -209,8 +212,8 @@ static bool measure_nodes(struct session *s, size_t index, unsigned repetition)
 		if (run.outcome == RUNNER_HUNG)
 			return false;
 		for (unsigned w = 0; run.outcome == RUNNER_OK && w < run.thread_count; w++) {
-			struct runner_result one = {.thread_count = 1,
-						    .threads = &run.threads[w]};
+			struct runner_result one = { .thread_count = 1,
+						     .threads = &run.threads[w] };
 
 			result_merge_cell(&b->nodes, &b->node_count, run.threads[w].cpu_asked,
 					  (unsigned)policy.node, &one);

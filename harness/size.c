@@ -54,13 +54,16 @@ int size_parse(const char *text, uint64_t *bytes)
 	if (rc)
 		return rc;
 	switch (*end) {
-	case 'k': case 'K':
+	case 'k':
+	case 'K':
 		unit = UINT64_C(1) << 10;
 		break;
-	case 'm': case 'M':
+	case 'm':
+	case 'M':
 		unit = UINT64_C(1) << 20;
 		break;
-	case 'g': case 'G':
+	case 'g':
+	case 'G':
 		unit = UINT64_C(1) << 30;
 		break;
 	case '\0':
@@ -81,7 +84,8 @@ static const struct {
 	const char *name;
 	double ns;
 } units[] = {
-	{"", 1e9}, {"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9},
+	{ "", 1e9 },  { "ns", 1 },   { "us", 1e3 },   { "ms", 1e6 },
+	{ "s", 1e9 }, { "m", 60e9 }, { "h", 3600e9 },
 };
 
 int duration_parse(const char *text, uint64_t *ns)
@@ -131,7 +135,7 @@ const char *duration_format(double ns, char *buffer, size_t size)
 	static const struct {
 		const char *name;
 		double ns;
-	} steps[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}};
+	} steps[] = { { "ns", 1 }, { "us", 1e3 }, { "ms", 1e6 }, { "s", 1e9 } };
 	unsigned step = 0;
 	double value;
 
@@ -139,7 +143,10 @@ const char *duration_format(double ns, char *buffer, size_t size)
 	while (step < 3 && ns / steps[step].ns >= 999.5)
 		step++;
 	value = ns / steps[step].ns;
-	snprintf(buffer, size, "%.*f%s", value < 9.995 ? 2 : value < 99.95 ? 1 : 0, value,
-		 steps[step].name);
+	snprintf(buffer, size, "%.*f%s",
+		 value < 9.995	 ? 2
+		 : value < 99.95 ? 1
+				 : 0,
+		 value, steps[step].name);
 	return buffer;
 }

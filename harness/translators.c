@@ -15,20 +15,20 @@
 #define OPTIONS_MAX 32
 #define TABLE_MAX 64
 
-extern const struct translator translator_null;
+extern const struct translator translator_memmap, translator_null;
 
 const struct translator *const translator_table[] = {
+	&translator_memmap,
 	&translator_null,
 	NULL,
 };
 
 const char *const translator_capabilities[] = {
-	"objects", "references", "spaces", "protect", "discard",
+	"objects", "references", "spaces", "protect",	       "discard",
 	"touch",   "huge-2m",	 "thp",	   "computes-nothing", NULL,
 };
 
-static int find_translator(struct translator_spec *spec, const char *name, char *error,
-			   size_t size)
+static int find_translator(struct translator_spec *spec, const char *name, char *error, size_t size)
 {
 	const char *names[TABLE_MAX];
 	char hint[96];
@@ -42,8 +42,10 @@ static int find_translator(struct translator_spec *spec, const char *name, char 
 		}
 	}
 	if (strchr(name, '/') || (length > 3 && strcmp(name + length - 3, ".so") == 0))
-		snprintf(error, size, "--translator \"%s\": this version loads no plug-ins, "
-			 "only the built-in translators (list translators)", name);
+		snprintf(error, size,
+			 "--translator \"%s\": this version loads no plug-ins, "
+			 "only the built-in translators (list translators)",
+			 name);
 	else
 		snprintf(error, size, "--translator \"%s\": unknown translator \"%s\"%s",
 			 spec->text, name, suggest_text(name, names, count, hint, sizeof(hint)));
@@ -92,15 +94,15 @@ int translator_spec_open(const struct translator_spec *spec, const char *pages, 
 			 uint64_t memory_max, struct translator_engine **engine, char *error,
 			 size_t size)
 {
-	struct translator_option options[OPTIONS_MAX + 4] = {{0}};
+	struct translator_option options[OPTIONS_MAX + 4] = { { 0 } };
 	char bytes[32], reason[400] = "";
 	size_t count = 0;
 	int rc;
 
 	snprintf(bytes, sizeof(bytes), "%" PRIu64, memory_max);
-	options[count++] = (struct translator_option){"pages", pages};
-	options[count++] = (struct translator_option){"as", as};
-	options[count++] = (struct translator_option){"memory_max", bytes};
+	options[count++] = (struct translator_option){ "pages", pages };
+	options[count++] = (struct translator_option){ "as", as };
+	options[count++] = (struct translator_option){ "memory_max", bytes };
 	/* The user's come last, so that pages=2m in a specification wins. */
 	memcpy(options + count, spec->options, spec->option_count * sizeof(options[0]));
 	rc = spec->translator->open(options, engine, reason, sizeof(reason));

@@ -24,8 +24,8 @@ struct translator_spec {
 
 /* 0, or -EINVAL with a sentence that names the place and the nearest known name.
  * translator_spec_release afterwards in both cases. */
-int translator_spec_parse(struct translator_spec *spec, const char *text, char *error,
-			  size_t size) __attribute__((warn_unused_result));
+int translator_spec_parse(struct translator_spec *spec, const char *text, char *error, size_t size)
+	__attribute__((warn_unused_result));
 void translator_spec_release(struct translator_spec *spec);
 
 /*

@@ -9,6 +9,7 @@
 #include "harness/worker.h"
 
 #include <errno.h>
+#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,31 +56,31 @@ static void warm_up(struct runner_worker *rw)
 {
 	const struct runner_shared *shared = rw->shared;
 	const struct clock_source *clock = shared->request->clock;
-	uint64_t now = clock_source_now(clock), begin, end, ops = 0, busy = 0;
-	uint64_t until = now + clock_source_counts(clock,
-						   shared->request->duration_ns / WARM_UP_PART);
+	uint64_t until = clock_source_now(clock) +
+			 clock_source_counts(clock, shared->request->duration_ns / WARM_UP_PART);
 	bool singles = rw->worker->run->workload->roles[rw->worker->role].singles;
-	double ns;
+	uint64_t begin, end;
+	double best = INFINITY; /* ns for each operation: noise only ever adds to it */
 
 	rw->batch = 1;
 	do {
 		uint64_t done = batch_run(rw, &begin, &end);
-		bool full = done == rw->batch;
+		double ns = (double)clock_source_ns16(clock, end - begin) / 16;
 
-		ops += done;
-		busy += end - begin;
-		if (!singles && full && rw->batch < BATCH_MAX &&
-		    clock_source_ns(clock, end - begin) < (uint64_t)BATCH_NS) {
+		if (singles || !done)
+			continue;
+		if (done == rw->batch && rw->batch < BATCH_MAX && ns < BATCH_NS) {
 			/* What is short of a batch says more about the clock than about it. */
 			rw->batch *= 2;
-			ops = busy = 0;
+			best = INFINITY;
+		} else if (ns / (double)done < best) {
+			best = ns / (double)done;
 		}
 	} while (end < until && !stopped(shared));
 	rw->batch = 1;
-	if (singles || !ops)
+	if (best >= SINGLE_NS)
 		return;
-	ns = (double)clock_source_ns(clock, busy) / (double)ops;
-	while (ns < SINGLE_NS && (double)rw->batch * ns < BATCH_NS && rw->batch < BATCH_MAX)
+	while ((double)rw->batch * best < BATCH_NS && rw->batch < BATCH_MAX)
 		rw->batch *= 2;
 }
 
@@ -186,8 +187,9 @@ void *worker_main(void *argument)
 	unsigned cpu, node;
 	int rc = settle(rw);
 
-	rw->round = role->round ? role->round :
-		    workload->round_of ? workload->round_of(w->run, w->role) : 0;
+	rw->round = role->round		 ? role->round
+		    : workload->round_of ? workload->round_of(w->run, w->role)
+					 : 0;
 	rw->left = rw->round;
 	pthread_barrier_wait(&rw->shared->start);
 	if (!stopped(rw->shared))
