@@ -145,8 +145,7 @@ static void treap_insert(enum tree t, struct element **root, struct element *e)
 	while (*root && (*root)->priority > e->priority) {
 		if (t == BY_OFFSET && (*root)->max_end < e->end)
 			(*root)->max_end = e->end;
-		root = element_less(t, e, *root) ? &(*root)->link[t].left :
-						   &(*root)->link[t].right;
+		root = element_less(t, e, *root) ? &(*root)->link[t].left : &(*root)->link[t].right;
 	}
 	treap_split(t, *root, e, &e->link[t].left, &e->link[t].right);
 	if (t == BY_OFFSET)
@@ -160,8 +159,8 @@ static void treap_remove(enum tree t, struct element **root, struct element *e)
 		*root = treap_join(t, e->link[t].left, e->link[t].right);
 	else
 		treap_remove(t,
-			     element_less(t, e, *root) ? &(*root)->link[t].left :
-							 &(*root)->link[t].right,
+			     element_less(t, e, *root) ? &(*root)->link[t].left
+						       : &(*root)->link[t].right,
 			     e);
 	if (t == BY_OFFSET && *root)
 		update_max_end(*root);

@@ -37,8 +37,7 @@ void offset_map_init(struct offset_map *map, unsigned unit_shift);
 typedef void (*offset_map_units_fn)(const uint32_t *units, size_t count, void *arg);
 void offset_map_release(struct offset_map *map, offset_map_units_fn units, void *arg);
 /* The slot of the unit at offset, whose nodes are made if missing. 0 or -ENOMEM. Thread-safe. */
-MM_MUST_CHECK int offset_map_make(struct offset_map *map, uint64_t offset,
-				  _Atomic uint32_t **slot);
+MM_MUST_CHECK int offset_map_make(struct offset_map *map, uint64_t offset, _Atomic uint32_t **slot);
 
 /* The slot of the unit at offset, or NULL while its leaf does not exist. Slots of the units that
  * follow in the same leaf (2^unit_shift * 512 bytes, aligned) follow in memory. */

@@ -69,8 +69,8 @@ static struct lock_key key_of(_Atomic uint32_t *lock)
 }
 
 /* NO_TSA on the six bodies: the classes are phantoms, the lock words are not capabilities. */
-static void lock_object(struct shared_memory *sm, const char *site)
-	ACQUIRES(object_class) MAY_LOCK_OBJECT NO_TSA
+static void lock_object(struct shared_memory *sm, const char *site) ACQUIRES(object_class)
+	MAY_LOCK_OBJECT NO_TSA
 {
 	lock_rank_push(RANK_OBJECT, key_of(&sm->object_lock), site);
 	park_lock_raw(&sm->object_lock);
@@ -82,8 +82,8 @@ static void unlock_object(struct shared_memory *sm, const char *site) RELEASES(o
 	lock_rank_pop(RANK_OBJECT, key_of(&sm->object_lock), site);
 }
 
-static void lock_rmap(struct shared_memory *sm, const char *site)
-	ACQUIRES(rmap_class) MAY_LOCK_RMAP NO_TSA
+static void lock_rmap(struct shared_memory *sm, const char *site) ACQUIRES(rmap_class)
+	MAY_LOCK_RMAP NO_TSA
 {
 	lock_rank_push(RANK_RMAP, key_of(&sm->rmap_lock), site);
 	park_lock_raw(&sm->rmap_lock);
@@ -95,8 +95,8 @@ static void unlock_rmap(struct shared_memory *sm, const char *site) RELEASES(rma
 	lock_rank_pop(RANK_RMAP, key_of(&sm->rmap_lock), site);
 }
 
-static void lock_data(struct shared_memory *sm, const char *site)
-	ACQUIRES(data_class) MAY_LOCK_DATA NO_TSA
+static void lock_data(struct shared_memory *sm, const char *site) ACQUIRES(data_class)
+	MAY_LOCK_DATA NO_TSA
 {
 	lock_rank_push(RANK_DATA, key_of(&sm->data_lock), site);
 	park_lock_raw(&sm->data_lock);
@@ -306,8 +306,8 @@ static int shared_add_mapping(struct mappable *m, struct mapping_space *ms, stru
 	int rc = -EPERM;
 
 	lock_rmap(sm, LOCK_SITE);
-	if (!writable || !(atomic_load_explicit(&sm->seals, memory_order_relaxed) &
-			   SHARED_MEMORY_SEAL_WRITE))
+	if (!writable ||
+	    !(atomic_load_explicit(&sm->seals, memory_order_relaxed) & SHARED_MEMORY_SEAL_WRITE))
 		rc = mapping_set_add(sm->mappings, ms, ar, offset, writable, NULL, NULL);
 	unlock_rmap(sm, LOCK_SITE);
 	return rc;
@@ -368,8 +368,7 @@ static size_t detach_units(struct shared_memory *sm, struct mappable_range mr,
 }
 
 /* Step (v): drops the object's references, neighbours in one call. */
-static void free_units(struct shared_memory *sm, const uint32_t *units, size_t count)
-	MAY_LOCK_ARENA
+static void free_units(struct shared_memory *sm, const uint32_t *units, size_t count) MAY_LOCK_ARENA
 {
 	uint32_t pages = unit_pages(sm);
 
@@ -425,8 +424,7 @@ static void clear_bytes(struct shared_memory *sm, struct mappable_range mr) REQU
 		       mr.end - mr.start);
 }
 
-static void set_size(struct shared_memory *sm, uint64_t size)
-	REQUIRES(object_class) MAY_LOCK_DATA
+static void set_size(struct shared_memory *sm, uint64_t size) REQUIRES(object_class) MAY_LOCK_DATA
 {
 	lock_data(sm, LOCK_SITE);
 	atomic_store_explicit(&sm->size, size, memory_order_release);
@@ -510,8 +508,8 @@ void shared_memory_invalidate(struct shared_memory *sm, struct mappable_range mr
 	}
 }
 
-static void note_writable(struct mappable_range mr, struct mapping_space *ms,
-			  struct addr_range ar, bool writable, void *arg)
+static void note_writable(struct mappable_range mr, struct mapping_space *ms, struct addr_range ar,
+			  bool writable, void *arg)
 {
 	bool *any_writable = arg;
 

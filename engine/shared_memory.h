@@ -52,8 +52,7 @@ void shared_memory_invalidate(struct shared_memory *sm, struct mappable_range mr
 			      struct invalidate_opts opts) MAY_LOCK_RMAP;
 /* Adds seals (bits of enum shared_memory_seal) for good. 0, -EINVAL, -EBUSY (SEAL_WRITE while a
  * writable mapping exists). */
-MM_MUST_CHECK int shared_memory_add_seals(struct shared_memory *sm, unsigned seals)
-	MAY_LOCK_OBJECT;
+MM_MUST_CHECK int shared_memory_add_seals(struct shared_memory *sm, unsigned seals) MAY_LOCK_OBJECT;
 
 uint64_t shared_memory_size(struct shared_memory *sm);
 /* 4 KiB pages that the object holds now. */

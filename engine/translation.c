@@ -31,7 +31,8 @@ static const char *broken(const char *format, ...)
 }
 
 #define RANGE_FORMAT "[%#" PRIx64 ", %#" PRIx64 ")"
-#define TRANSLATION_FORMAT "translation %zu {source " RANGE_FORMAT ", offset %#" PRIx64 ", perms %u}"
+#define TRANSLATION_FORMAT \
+	"translation %zu {source " RANGE_FORMAT ", offset %#" PRIx64 ", perms %u}"
 #define TRANSLATION_ARGS(i, t) i, (t)->source.start, (t)->source.end, (t)->offset, (t)->perms
 
 static void check_preconditions(struct mappable_range required, struct mappable_range optional)
@@ -74,10 +75,9 @@ static const char *check_fits(struct mappable_range required, struct mappable_ra
 	const struct translation *t = &ts[i];
 
 	if (i > 0 && ts[i - 1].source.end != t->source.start)
-		return broken(TRANSLATION_FORMAT " is not contiguous with its predecessor "
-						 RANGE_FORMAT,
-			      TRANSLATION_ARGS(i, t), ts[i - 1].source.start,
-			      ts[i - 1].source.end);
+		return broken(TRANSLATION_FORMAT
+			      " is not contiguous with its predecessor " RANGE_FORMAT,
+			      TRANSLATION_ARGS(i, t), ts[i - 1].source.start, ts[i - 1].source.end);
 	if (!mappable_range_overlaps(t->source, required))
 		return broken(TRANSLATION_FORMAT
 			      " lies entirely outside the required range " RANGE_FORMAT,
@@ -86,8 +86,7 @@ static const char *check_fits(struct mappable_range required, struct mappable_ra
 		return broken(TRANSLATION_FORMAT " lies outside the optional range " RANGE_FORMAT,
 			      TRANSLATION_ARGS(i, t), optional.start, optional.end);
 	if (!access_superset_of(t->perms, at))
-		return broken(TRANSLATION_FORMAT
-			      " does not permit all requested access types %u",
+		return broken(TRANSLATION_FORMAT " does not permit all requested access types %u",
 			      TRANSLATION_ARGS(i, t), at);
 	return NULL;
 }

@@ -127,7 +127,9 @@ static void test_all_cuts(void **state)
 static void test_copy(void **state)
 {
 	unsigned char out[BYTES];
-	struct block pieces[] = { { out, 4, false }, { out + 4, 0, false }, { out + 4, 16, false } };
+	struct block pieces[] = { { out, 4, false },
+				  { out + 4, 0, false },
+				  { out + 4, 16, false } };
 	struct block_seq to = block_seq_from(pieces, 3);
 	struct block_seq from = block_seq_from(blocks, 9);
 
@@ -143,9 +145,9 @@ static void test_copy(void **state)
 			memset(out, 0xee, sizeof(out));
 			assert_int_equal(block_seq_copy(&dst, &src), n);
 			for (size_t i = 0; i < BYTES; i++)
-				assert_int_equal(out[i], i >= skip_to && i < skip_to + n ?
-								 memory[i - skip_to + skip_from] :
-								 0xee);
+				assert_int_equal(out[i], i >= skip_to && i < skip_to + n
+								 ? memory[i - skip_to + skip_from]
+								 : 0xee);
 		}
 }
 
@@ -164,7 +166,7 @@ static void test_zero(void **state)
 static jmp_buf caught;
 static const char *wanted;
 
-static void catch(const char *text)
+static void catch (const char *text)
 {
 	longjmp(caught, strstr(text, wanted) ? 1 : 2);
 }

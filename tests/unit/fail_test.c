@@ -17,7 +17,7 @@
 static jmp_buf caught;
 static char caught_text[1024];
 
-static void catch(const char *text)
+static void catch (const char *text)
 {
 	snprintf(caught_text, sizeof(caught_text), "%s", text);
 	longjmp(caught, 1);

@@ -45,8 +45,7 @@ static void log_invalidate(struct mapping_space *ms, struct addr_range ar,
 			   struct invalidate_opts opts)
 {
 	assert_true(trace.call_count < LOG_MAX);
-	trace.calls[trace.call_count++] =
-		(struct call){ ms->id, ar, opts.invalidate_private };
+	trace.calls[trace.call_count++] = (struct call){ ms->id, ar, opts.invalidate_private };
 }
 
 static const struct mapping_space_ops log_ops = { .invalidate = log_invalidate };
@@ -72,8 +71,7 @@ static void cut(struct mapping_set *set, unsigned space, uint64_t start, uint64_
 			   log_range, &trace);
 }
 
-static void invalidate(struct mapping_set *set, uint64_t start, uint64_t end,
-		       bool private) NO_TSA
+static void invalidate(struct mapping_set *set, uint64_t start, uint64_t end, bool private) NO_TSA
 {
 	trace.call_count = 0;
 	mapping_set_invalidate(set, (struct mappable_range){ start, end },
@@ -281,8 +279,7 @@ static void test_edges(void **state) NO_TSA
 	uint64_t top = UINT64_MAX - PAGE + 1;
 	struct addr_range ar = { 0x10000, 0x12000 };
 
-	assert_int_equal(
-		mapping_set_add(set, &spaces[0], ar, top - 2 * PAGE, true, NULL, NULL), 0);
+	assert_int_equal(mapping_set_add(set, &spaces[0], ar, top - 2 * PAGE, true, NULL, NULL), 0);
 	invalidate(set, top - PAGE, top, false);
 	expect_call(0, 1, 0x11000, 0x12000);
 	mapping_set_remove(set, &spaces[0], ar, top - 2 * PAGE, true, NULL, NULL);
@@ -297,8 +294,8 @@ static void jump_out(const char *text)
 	longjmp(failed, 1);
 }
 
-static void expect_refused(struct mapping_set *set, uint64_t start, uint64_t end,
-			   uint64_t offset) NO_TSA
+static void expect_refused(struct mapping_set *set, uint64_t start, uint64_t end, uint64_t offset)
+	NO_TSA
 {
 	mm_fail_hook old = mm_fail_set_hook(jump_out);
 

@@ -224,7 +224,7 @@ static void test_last_reference_frees(void **state) NO_TSA
 
 static jmp_buf caught;
 
-static void catch(const char *text)
+static void catch (const char *text)
 {
 	longjmp(caught, strstr(text, "while it is mapped") ? 1 : 2);
 }
@@ -343,8 +343,7 @@ static void test_ranges(void **state) NO_TSA
 					    64, &count);
 
 		assert_int_equal(rc, 0);
-		const char *text =
-			check_translate_result(required, optional, RW, ts, count, rc);
+		const char *text = check_translate_result(required, optional, RW, ts, count, rc);
 
 		if (text)
 			fail_msg("%s", text);
@@ -384,8 +383,8 @@ static void test_room_for_one_piece(void **state) NO_TSA
 	for (unsigned i = 4; i-- > 0;)
 		assert_int_equal(look(sm, i * PAGE, &page), 0);
 	while (all.start < all.end) {
-		int rc = mappable_translate(shared_memory_mappable(sm), all, all, RW, &t, 1,
-					    &count);
+		int rc =
+			mappable_translate(shared_memory_mappable(sm), all, all, RW, &t, 1, &count);
 
 		assert_int_equal(count, 1);
 		assert_null(check_translate_result(all, all, RW, &t, count, rc));
@@ -485,9 +484,8 @@ static void test_punch(void **state) NO_TSA
 	assert_int_equal(memory_file_memory(mf, s->present[2])[5], 0);
 
 	/* inside one page */
-	assert_int_equal(shared_memory_punch(sm, (struct mappable_range){ 6 * PAGE + 8,
-									  6 * PAGE + 16 }),
-			 0);
+	assert_int_equal(
+		shared_memory_punch(sm, (struct mappable_range){ 6 * PAGE + 8, 6 * PAGE + 16 }), 0);
 	assert_int_equal(memory_file_memory(mf, s->present[6])[7], 0xcc);
 	assert_int_equal(memory_file_memory(mf, s->present[6])[8], 0);
 	assert_int_equal(memory_file_memory(mf, s->present[6])[15], 0);
@@ -695,9 +693,8 @@ static void run_at_points(bool shrinking) NO_TSA
 	if (shrinking)
 		assert_int_equal(shared_memory_truncate(sm, 2 * PAGE), 0);
 	else
-		assert_int_equal(shared_memory_punch(sm, (struct mappable_range){ 4 * PAGE,
-										  7 * PAGE }),
-				 0);
+		assert_int_equal(
+			shared_memory_punch(sm, (struct mappable_range){ 4 * PAGE, 7 * PAGE }), 0);
 	mm_test_point_set_hook(NULL);
 	assert_int_equal(race.detached, 1);
 	assert_int_equal(race.invalidated, 1);
@@ -764,8 +761,8 @@ static void *truncate_to_two(void *arg) NO_TSA
 
 static void *punch_middle(void *arg) NO_TSA
 {
-	return (void *)(intptr_t)shared_memory_punch(
-		arg, (struct mappable_range){ 4 * PAGE, 7 * PAGE });
+	return (void *)(intptr_t)shared_memory_punch(arg,
+						     (struct mappable_range){ 4 * PAGE, 7 * PAGE });
 }
 
 /*
@@ -874,11 +871,11 @@ static void test_faults_against_changes(void **state) NO_TSA
 
 			assert_int_equal(shared_memory_truncate(c.sm, i % 5 * 150 * PAGE + 7), 0);
 			assert_int_equal(shared_memory_truncate(c.sm, 1024 * PAGE), 0);
-			assert_int_equal(shared_memory_punch(c.sm,
-							     (struct mappable_range){
-								     i * 9 * PAGE,
-								     (i * 9 + 300) * PAGE }),
-					 0);
+			assert_int_equal(
+				shared_memory_punch(c.sm,
+						    (struct mappable_range){
+							    i * 9 * PAGE, (i * 9 + 300) * PAGE }),
+				0);
 			while (atomic_load(&c.faults) < before + 50)
 				sched_yield();
 		}

@@ -26,12 +26,10 @@ static struct translation piece(uint64_t start, uint64_t end)
 	return (struct translation){ { start, end }, &a_file, 0x10000 + start, MM_ANY_ACCESS };
 }
 
-#define CHECK(at, rc, ...)                                                                 \
-	check_translate_result(required, optional, at,                                     \
-			       (struct translation[]){ __VA_ARGS__ },                      \
-			       sizeof((struct translation[]){ __VA_ARGS__ }) /             \
-				       sizeof(struct translation),                         \
-			       rc)
+#define CHECK(at, rc, ...)                                                     \
+	check_translate_result(                                                \
+		required, optional, at, (struct translation[]){ __VA_ARGS__ }, \
+		sizeof((struct translation[]){ __VA_ARGS__ }) / sizeof(struct translation), rc)
 
 static void expect_legal(const char *text)
 {
@@ -150,8 +148,7 @@ static void test_permits_access(void **state)
 	/* also when it is not the first, and in a prefix with an error */
 	t = piece(0x4000, 0x5000);
 	t.perms = MM_NONE;
-	expect_illegal(CHECK(MM_READ, bus_error(EIO), piece(0x3000, 0x4000), t),
-		       "does not permit");
+	expect_illegal(CHECK(MM_READ, bus_error(EIO), piece(0x3000, 0x4000), t), "does not permit");
 }
 
 static void test_success_covers_all(void **state)
@@ -160,8 +157,8 @@ static void test_success_covers_all(void **state)
 	expect_illegal(check_translate_result(required, optional, MM_READ, NULL, 0, 0),
 		       "no translations and no error");
 	expect_legal(check_translate_result(required, optional, MM_READ, NULL, 0, -EFAULT));
-	expect_legal(check_translate_result(required, optional, MM_READ, NULL, 0,
-					    bus_error(ENXIO)));
+	expect_legal(
+		check_translate_result(required, optional, MM_READ, NULL, 0, bus_error(ENXIO)));
 	expect_illegal(CHECK(MM_READ, 0, piece(0x3000, 0x4000)), "does not reach the end");
 	expect_legal(CHECK(MM_READ, bus_error(ENXIO), piece(0x3000, 0x4000)));
 	expect_illegal(CHECK(MM_READ, 1, piece(0x3000, 0x5000)), "neither 0 nor an error");
@@ -178,7 +175,7 @@ static void test_names_the_translation(void **state)
 static jmp_buf caught;
 static char caught_text[512];
 
-static void catch(const char *text)
+static void catch (const char *text)
 {
 	snprintf(caught_text, sizeof(caught_text), "%s", text);
 	longjmp(caught, 1);
