@@ -27,14 +27,24 @@ static struct sigaction previous; /* written before ours is installed */
 static bool installed; /* main thread only, as is used */
 static unsigned used;
 
+/* The signal that this thread is passing on. If it comes back, the handler before ours has been
+ * installed again over ours and passes on to us: nobody wants it. */
+static _Thread_local siginfo_t *volatile passing;
+
 static void pass_on(int signo, siginfo_t *info, void *context)
 {
-	if (previous.sa_flags & SA_SIGINFO)
+	bool comes_back = passing == info;
+
+	passing = info;
+	if (comes_back)
+		signal(signo, SIG_DFL); /* the retried instruction meets it */
+	else if (previous.sa_flags & SA_SIGINFO)
 		previous.sa_sigaction(signo, info, context);
 	else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN)
 		previous.sa_handler(signo);
 	else
-		sigaction(signo, &previous, NULL); /* the retried instruction meets it */
+		sigaction(signo, &previous, NULL);
+	passing = NULL;
 }
 
 static void handle(int signo, siginfo_t *info, void *context)

@@ -20,6 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "workloads/sigsegv.h"
 #include "workloads/window.h"
@@ -214,13 +216,42 @@ static void null_runs_every_workload(void **state)
 	drive_all(&translator_null, "2m", 2);
 }
 
-/* One test, not several: cmocka puts the signal handlers of before back after each, while the
- * engine installs its own once in a process. */
 static void memmap_runs_every_workload(void **state)
 {
 	(void)state;
 	drive_all(&translator_memmap, "4k", 1);
 	drive_all(&translator_memmap, "4k", 3);
+}
+
+/* Huge pages, where the machine has them; without host mappings, which the test above covers. */
+static void memmap_runs_with(const char *pages)
+{
+	struct translator_option options[] = {
+		{ "pages", pages }, { "as", "none" }, { "memory_max", "1073741824" }, { NULL, NULL }
+	};
+	struct translator_engine *engine;
+	char error[200];
+
+	if (translator_memmap.open(options, &engine, error, sizeof(error)) == -ENODEV) {
+		print_message("%s\n", error);
+		skip();
+	}
+	translator_memmap.close(engine);
+	for (const struct workload *const *w = workload_list; *w; w++)
+		if (!(*w)->is_floor && !(*w)->only_as)
+			drive(*w, &translator_memmap, pages, "none", 3);
+}
+
+static void memmap_runs_on_thp(void **state)
+{
+	(void)state;
+	memmap_runs_with("thp");
+}
+
+static void memmap_runs_on_2m(void **state)
+{
+	(void)state;
+	memmap_runs_with("2m");
 }
 
 static void floors_run(void **state)
@@ -405,6 +436,41 @@ static void ignore_trap(void *arg, unsigned char *at, ucontext_t *context)
 	abort();
 }
 
+/* Passes on to the floors' handler, as an engine does that finds it installed over its own. */
+static struct sigaction over;
+
+static void reinstalled_handler(int signo, siginfo_t *info, void *context)
+{
+	over.sa_sigaction(signo, info, context);
+}
+
+/* Two handlers that pass on to each other: the process dies of the signal, it does not loop. */
+static void handlers_in_a_circle_end(void **state)
+{
+	struct sigaction ours = { .sa_flags = SA_SIGINFO };
+	static unsigned char own[4096];
+	int status = 0;
+	pid_t child;
+
+	(void)state;
+	ours.sa_sigaction = reinstalled_handler;
+	child = fork();
+	assert_true(child >= 0);
+	if (!child) {
+		alarm(20);
+		foreign_page = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (sigaction(SIGSEGV, &ours, NULL) ||
+		    sigsegv_register(own, sizeof(own), ignore_trap, NULL) ||
+		    sigaction(SIGSEGV, &ours, &over))
+			_exit(1);
+		*(volatile unsigned char *)foreign_page = 1;
+		_exit(2);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGSEGV);
+}
+
 /* A trap that is not a floor's own reaches the handler from before, which is put back later. */
 static void foreign_traps_are_passed_on(void **state)
 {
@@ -434,9 +500,12 @@ int main(void)
 		cmocka_unit_test(memory_max_is_respected),
 		cmocka_unit_test(pingpong_does_not_wait_for_ever),
 		cmocka_unit_test(foreign_traps_are_passed_on),
+		cmocka_unit_test(handlers_in_a_circle_end),
 		cmocka_unit_test(floors_run),
 		cmocka_unit_test(null_runs_every_workload),
 		cmocka_unit_test(memmap_runs_every_workload),
+		cmocka_unit_test(memmap_runs_on_2m),
+		cmocka_unit_test(memmap_runs_on_thp),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
