@@ -548,36 +548,37 @@ static void test_thp(void **state)
 	finish(mf);
 }
 
-/* Adds to the pool of huge pages; what it was before, or -1. */
-static long set_huge_pages(long n, bool add)
+/* Adds n (may be negative) to the pool of huge pages; relative, as others may do so meanwhile. */
+static bool add_huge_pages(long n)
 {
 	FILE *f = fopen("/proc/sys/vm/nr_hugepages", "r+");
-	long before = -1;
+	long now;
+	bool done = false;
 
 	if (!f)
-		return -1;
-	if (fscanf(f, "%ld", &before) == 1) {
+		return false;
+	if (fscanf(f, "%ld", &now) == 1) {
 		rewind(f);
-		fprintf(f, "%ld\n", add ? before + n : n);
+		done = fprintf(f, "%ld\n", now + n < 0 ? 0 : now + n) > 0 && !fflush(f);
 	}
 	fclose(f);
-	return before;
+	return done;
 }
 
-static long pool_before = -1;
+static bool huge_pages_added;
 
 static int hugetlb_setup(void **state)
 {
 	(void)state;
-	pool_before = set_huge_pages(8, true);
+	huge_pages_added = add_huge_pages(8);
 	return 0;
 }
 
 static int hugetlb_teardown(void **state)
 {
 	(void)state;
-	if (pool_before >= 0)
-		set_huge_pages(pool_before, false);
+	if (huge_pages_added)
+		add_huge_pages(-8);
 	return 0;
 }
 
