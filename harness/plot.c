@@ -212,6 +212,9 @@ static bool run_gnuplot(struct plot_set *set, struct plot *plot, const char *scr
 	} else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
 		snprintf(plot->error, sizeof(plot->error), "gnuplot took more than %d s",
 			 GNUPLOT_SECONDS);
+	} else if (WIFSIGNALED(status)) {
+		snprintf(plot->error, sizeof(plot->error), "gnuplot was ended by signal %d",
+			 WTERMSIG(status));
 	} else {
 		snprintf(plot->error, sizeof(plot->error), "gnuplot failed");
 		read_message(set, plot->error, sizeof(plot->error));

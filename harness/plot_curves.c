@@ -2,7 +2,8 @@
 /*
  * plot_curves.c - percentile curves: one figure a workload, one curve a benchmark and role.
  *
- * A benchmark and its floor share a colour; the floor is dashed. With more benchmarks than can be
+ * The roles of a benchmark and its floor share a colour; the floor is dashed and roles differ by
+ * their marks. With more benchmarks than can be
  * told apart, some are chosen at even distances in the order of the result, first and last among
  * them, and the figure says so. No locks.
  */
@@ -14,14 +15,14 @@
 
 #include "harness/view.h"
 
-enum { BENCHMARKS_MAX = 6, CURVES_MAX = 4 * BENCHMARKS_MAX };
+enum { BENCHMARKS_MAX = 4, CURVES_MAX = 4 * BENCHMARKS_MAX };
 
 struct curves {
 	FILE *data;
 	size_t count, points;
 	struct {
 		char label[128];
-		unsigned colour;
+		unsigned colour, role;
 		bool floor;
 	} list[CURVES_MAX];
 	double low, high; /* ns */
@@ -49,7 +50,7 @@ static size_t write_points(struct curves *curves, const json_t *curve)
 }
 
 static void add_curve(struct curves *curves, const json_t *latency, const char *label,
-		      double batch, unsigned colour, bool floor)
+		      double batch, size_t benchmark, size_t role, bool floor)
 {
 	size_t written;
 	char *to;
@@ -67,18 +68,18 @@ static void add_curve(struct curves *curves, const json_t *latency, const char *
 			 batch);
 	else
 		snprintf(to, sizeof(curves->list[0].label), "%.120s", label);
-	curves->list[curves->count].colour = colour;
+	curves->list[curves->count].colour = plot_colour(benchmark);
+	curves->list[curves->count].role = (unsigned)role;
 	curves->list[curves->count].floor = floor;
 	curves->count++;
 }
 
 /* Adds each role of a benchmark, then its floor in the colour of the first. */
 static void add_benchmark(struct curves *curves, const json_t *result, const json_t *benchmark,
-			  const char *const names[], size_t count)
+			  const char *const names[], size_t count, size_t index)
 {
 	const json_t *roles = view_get(benchmark, "roles");
 	const json_t *floor = view_benchmark(result, view_text(benchmark, "floor.benchmark", NULL));
-	unsigned first = plot_colour(curves->count);
 	char own[128], label[256];
 	size_t i, before = curves->count;
 	json_t *role;
@@ -88,10 +89,10 @@ static void add_benchmark(struct curves *curves, const json_t *result, const jso
 		snprintf(label, sizeof(label), "%s%s%s", view_text(role, "name", "?"),
 			 *own ? " · " : "", own);
 		add_curve(curves, view_get(role, "latency"), label, view_number(role, "batch"),
-			  plot_colour(curves->count), false);
+			  index, i, false);
 	}
 	if (curves->count == before)
-		add_curve(curves, view_get(benchmark, "latency"), *own ? own : "all", NAN, first,
+		add_curve(curves, view_get(benchmark, "latency"), *own ? own : "all", NAN, index, 0,
 			  false);
 	if (floor && curves->count > before) {
 		const json_t *role0 = json_array_get(view_get(floor, "roles"), 0);
@@ -99,7 +100,7 @@ static void add_benchmark(struct curves *curves, const json_t *result, const jso
 		snprintf(label, sizeof(label), "%s%s%s", view_text(floor, "workload", "floor"),
 			 *own ? " · " : "", own);
 		add_curve(curves, view_get(floor, "latency"), label, view_number(role0, "batch"),
-			  first, true);
+			  index, 0, true);
 	}
 }
 
@@ -107,20 +108,21 @@ static void write_settings(struct plot_set *set, const struct plot *plot,
 			   const struct curves *curves, const char *subtitle)
 {
 	unsigned rows = (unsigned)(curves->count + 1) / 2;
-	FILE *out = plot_settings(set, plot, 1000, 440 + 22 * rows, subtitle);
+	FILE *out = plot_settings(set, plot, 1000, 460 + 22 * rows, subtitle);
 
 	if (!out)
 		return;
 	fprintf(out, "N = %zu\nROWS = %u\nLOW = %.9g\nHIGH = %.9g\n", curves->count, rows,
 		curves->low, curves->high);
-	fprintf(out, "array LABEL[N]\narray COLOUR[N]\narray DASH[N]\n");
+	fprintf(out, "array LABEL[N]\narray COLOUR[N]\narray ROLE[N]\narray DASH[N]\n");
 	for (size_t i = 0; i < curves->count; i++) {
 		char name[32];
 
 		snprintf(name, sizeof(name), "LABEL[%zu]", i + 1);
 		plot_quote(out, name, curves->list[i].label);
-		fprintf(out, "COLOUR[%zu] = 0x%06x\nDASH[%zu] = %d\n", i + 1,
-			curves->list[i].colour, i + 1, curves->list[i].floor ? 2 : 1);
+		fprintf(out, "COLOUR[%zu] = 0x%06x\nROLE[%zu] = %u\nDASH[%zu] = %d\n", i + 1,
+			curves->list[i].colour, i + 1, curves->list[i].role, i + 1,
+			curves->list[i].floor ? 2 : 1);
 	}
 	fclose(out);
 }
@@ -141,7 +143,7 @@ static void draw_group(struct plot_set *set, const json_t *const group[], size_t
 	curves.data = plot_open(set, "curves.dat");
 	if (curves.data) {
 		for (size_t i = 0; i < shown; i++)
-			add_benchmark(&curves, set->result, chosen[i], names, shown);
+			add_benchmark(&curves, set->result, chosen[i], names, shown, i);
 		fclose(curves.data);
 	}
 	if (!curves.points)

@@ -7,6 +7,7 @@
 #include "harness/plot.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "harness/view.h"
@@ -20,24 +21,37 @@ struct bars {
 	double low, high;
 };
 
+/* Neither the fewest nor the most threads of what is otherwise the same benchmark? */
+static bool is_between(const json_t *all, const json_t *benchmark)
+{
+	const char *name = view_text(benchmark, "name", "?"), *at = strstr(name, "threads=");
+	size_t head = at ? (size_t)(at - name) : strlen(name), i;
+	double threads = view_number(benchmark, "threads");
+	bool fewer = false, more = false;
+	json_t *each;
+
+	json_array_foreach(all, i, each) {
+		if (strncmp(view_text(each, "name", ""), name, head) != 0)
+			continue;
+		fewer = fewer || view_number(each, "threads") < threads;
+		more = more || view_number(each, "threads") > threads;
+	}
+	return fewer && more;
+}
+
 static void collect(struct bars *bars, const json_t *result)
 {
 	const json_t *all = view_get(result, "benchmarks");
-	size_t i, skip = 0, left = 0;
+	size_t i;
 	json_t *each;
 
 	json_array_foreach(all, i, each)
 		if (view_number(each, "floor.ratio") > 0)
 			bars->total++;
-	/* Too many: leave out those with neither the fewest nor the most threads first. */
 	json_array_foreach(all, i, each) {
-		if (!(view_number(each, "floor.ratio") > 0))
+		if (!(view_number(each, "floor.ratio") > 0) || bars->count == BARS_MAX ||
+		    (bars->total > BARS_MAX && is_between(all, each)))
 			continue;
-		if (bars->total > BARS_MAX && left++ * BARS_MAX / bars->total < skip)
-			continue;
-		if (bars->count == BARS_MAX)
-			break;
-		skip++;
 		bars->names[bars->count] = view_text(each, "name", "?");
 		bars->list[bars->count++] = each;
 	}
@@ -86,8 +100,8 @@ void plot_floors(struct plot_set *set)
 	snprintf(plot->title, sizeof(plot->title), "Time per operation, engine over floor");
 	snprintf(subtitle, sizeof(subtitle),
 		 "median of interleaved repetitions; whisker: smallest to largest%s",
-		 bars.count < bars.total ? "; some of the benchmarks, evenly chosen" : "");
-	out = plot_settings(set, plot, 1000, 130 + 24 * (unsigned)bars.count, subtitle);
+		 bars.count < bars.total ? "; of each the fewest and the most threads" : "");
+	out = plot_settings(set, plot, 1000, 160 + 24 * (unsigned)bars.count, subtitle);
 	if (!out)
 		return;
 	fprintf(out, "N = %zu\nLOW = %.9g\nHIGH = %.9g\n", bars.count, bars.low, bars.high);

@@ -152,6 +152,11 @@ static void draw(struct plot_set *set, const struct plot_machine *machine,
 		fclose(edges);
 	if (packages)
 		fclose(packages);
+	if (pairs && matrix->width < 32) {
+		height = 300 + 14 * (unsigned)matrix->width;
+		width = 2 * (height - 150 + 110);
+		width = width < 940 ? 940 : width;
+	}
 	if (!pairs)
 		height = 2 * (130 + 22 * (unsigned)(matrix->height < 4 ? 4 : matrix->height)) + 70;
 	out = plot_settings(set, plot, width, height, subtitle);
@@ -202,8 +207,7 @@ static void draw_pairs(struct plot_set *set, const struct plot_machine *machine,
 	snprintf(plot->title, sizeof(plot->title), "%.60s: latency between each two PUs",
 		 view_text(benchmark, "workload", "?"));
 	snprintf(subtitle, sizeof(subtitle),
-		 "%.200s; PUs in the order of the machine; thin lines: L3, thick: package; grey: "
-		 "not measured",
+		 "%.200s; thin lines: L3, thick: package; grey: not measured",
 		 view_text(benchmark, "name", "?"));
 	draw(set, machine, &matrix, plot, subtitle, true);
 out:

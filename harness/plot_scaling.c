@@ -180,10 +180,10 @@ static void write_settings(struct plot_set *set, const struct plot *plot,
 	FILE *out;
 
 	snprintf(subtitle, sizeof(subtitle),
-		 "placement %.40s; relative to the fewest threads of each line, medians, whisker: "
+		 "placement %.40s; 1× is the rate of a thread when they are fewest; medians, whisker: "
 		 "smallest to largest%s",
 		 lines->place, lines->left_out ? "; first lines only" : "");
-	out = plot_settings(set, plot, 1000, 480 + 22 * rows, subtitle);
+	out = plot_settings(set, plot, 1000, 500 + 22 * rows, subtitle);
 	if (!out)
 		return;
 	fprintf(out, "N = %zu\nROWS = %u\nFROM = %.9g\nTO = %.9g\nLOW = %.9g\nHIGH = %.9g\n",
@@ -246,17 +246,18 @@ void plot_scaling(struct plot_set *set)
 
 	if (plot_machine_init(&machine, set->result) != 0)
 		return;
-	json_array_foreach(all, i, each) {
-		const char *place = view_text(each, "placement.asked.place", "");
-		int floors = view_true(each, "is_floor");
+	for (int floors = 0; floors < 2; floors++)
+		json_array_foreach(all, i, each) {
+			const char *place = view_text(each, "placement.asked.place", "");
 
-		/* Each (placement, floors or not) at its first benchmark only. */
-		json_array_foreach(all, j, other)
-			if (view_true(other, "is_floor") == floors &&
-			    strcmp(view_text(other, "placement.asked.place", ""), place) == 0)
-				break;
-		if (j == i)
-			draw(set, &machine, place, floors);
-	}
+			/* Each placement at its first benchmark only. */
+			json_array_foreach(all, j, other)
+				if (view_true(other, "is_floor") == floors &&
+				    strcmp(view_text(other, "placement.asked.place", ""),
+					   place) == 0)
+					break;
+			if (j == i)
+				draw(set, &machine, place, floors);
+		}
 	plot_machine_release(&machine);
 }

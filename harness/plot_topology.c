@@ -18,7 +18,15 @@
 
 enum level { LEVEL_MACHINE, LEVEL_PACKAGE, LEVEL_NODE, LEVEL_L3, LEVEL_CORE, LEVEL_PU };
 
-enum { MARGIN = 14, HEADER = 62, PANEL_HEADER = 40, FOOTER = 26, WIDTH_MIN = 700 };
+enum {
+	MARGIN = 14,
+	HEADER = 62,
+	PANEL_HEADER = 44,
+	FOOTER = 30,
+	WIDTH_MIN = 820,
+	PANEL_MIN = 380, /* room for the name of a panel and its scale */
+	SIDE_BY_SIDE = 1500, /* widest picture with both panels in a row */
+};
 
 struct panel {
 	const char *name; /* "p50" */
@@ -29,7 +37,7 @@ struct panel {
 
 struct drawing {
 	struct plot_machine machine;
-	FILE *boxes, *small, *medium, *large;
+	FILE *boxes, *small, *large;
 	int pu_width, pu_height;
 	const struct panel *panel;
 };
@@ -79,7 +87,7 @@ static int title_height(const struct drawing *d, enum level level)
 
 static struct shape measure(const struct drawing *d, enum level level, size_t first, size_t count)
 {
-	static const double aspects[] = { 2.4, 1.5, 1.5, 1.6, 100 };
+	static const double aspects[] = { 3.2, 1.5, 1.5, 1.6, 100 };
 	struct shape shape = { d->pu_width, d->pu_height, 0, 0, 1 };
 	size_t children = 0;
 	double best = INFINITY;
@@ -105,7 +113,7 @@ static struct shape measure(const struct drawing *d, enum level level, size_t fi
 				(rows * shape.child_height);
 		/* Empty places in the last row cost a little. */
 		double cost = fabs(log(aspect / aspects[level])) +
-			      0.5 * (columns * rows - (int)children) / (double)children;
+			      3.0 * (columns * rows - (int)children) / (double)children;
 
 		if (cost < best) {
 			best = cost;
@@ -128,9 +136,11 @@ static void put_box(const struct drawing *d, int x, int y, int width, int height
 	fprintf(d->boxes, "%d %d %d %d %.4f %d\n", x, y, x + width, y + height, shade, level);
 }
 
-static void put_text(FILE *out, int x, int y, const char *text, unsigned colour, int centred)
+/* Alignment: 0 left, 1 centre, 2 right. */
+static void put_text(FILE *out, int x, int y, const char *text, unsigned colour,
+		     int alignment)
 {
-	fprintf(out, "%d %d %u %d ", x, y, colour, centred);
+	fprintf(out, "%d %d %u %d ", x, y, colour, alignment);
 	plot_field(out, text);
 	fputs("\n", out);
 }
@@ -157,7 +167,9 @@ static void place_pu(const struct drawing *d, size_t index, int x, int y)
 	const struct panel *panel = d->panel;
 	double value = panel->values[index];
 	bool known = isfinite(value) && value > 0;
-	double shade = known ? plot_shade(value, panel->low, panel->high) : -1;
+	double shade = !known	       ? -1 :
+		       panel->is_plan ? 0.8 * (value - 1) / (panel->high - 1) :
+					plot_shade(value, panel->low, panel->high);
 	unsigned ink = shade > 0.52 ? 0xffffff : known ? 0x222222 : 0x8a8a8a;
 	char text[VIEW_TEXT_SIZE] = "–";
 
@@ -173,6 +185,34 @@ static void place_pu(const struct drawing *d, size_t index, int x, int y)
 		put_text(d->large, x + d->pu_width / 2, y + d->pu_height / 2 + 7, text, ink, 1);
 		put_text(d->small, x + d->pu_width / 2, y + 10, name, ink, 1);
 	}
+}
+
+static int by_number(const void *left, const void *right)
+{
+	int a = *(const int *)left, b = *(const int *)right;
+
+	return a < b ? -1 : a > b;
+}
+
+/* " · PU 0-7,128-135" */
+static void range_text(const struct drawing *d, size_t first, size_t count, char *text,
+		       size_t size)
+{
+	int *numbers = calloc(count, sizeof(*numbers));
+	size_t used = 0;
+
+	for (size_t i = 0; numbers && i < count; i++)
+		numbers[i] = d->machine.pus[first + i].os;
+	if (numbers)
+		qsort(numbers, count, sizeof(*numbers), by_number);
+	for (size_t from = 0, to; numbers && from < count && used < size; from = to) {
+		for (to = from + 1; to < count && numbers[to] == numbers[to - 1] + 1;)
+			to++;
+		snprintf(text + used, size - used, to - from > 1 ? "%s%d-%d" : "%s%d",
+			 used ? "," : " · PU ", numbers[from], numbers[to - 1]);
+		used += strlen(text + used);
+	}
+	free(numbers);
 }
 
 static void place(const struct drawing *d, enum level level, size_t first, size_t count, int x,
@@ -192,10 +232,13 @@ static void place(const struct drawing *d, enum level level, size_t first, size_
 		child_x += padding(level);
 		child_y += padding(level) + title_height(d, level);
 		if (title_height(d, level)) {
-			char name[48];
+			char name[96];
+			size_t used = (size_t)snprintf(name, sizeof(name), "%s %d", names[level],
+						       key_of(&d->machine.pus[first], level));
 
-			snprintf(name, sizeof(name), "%s %d", names[level],
-				 key_of(&d->machine.pus[first], level));
+			/* Boxes too small for their number: it stands one level further out. */
+			if (d->pu_width < 60 && level == LEVEL_L3)
+				range_text(d, first, count, name + used, sizeof(name) - used);
 			put_text(d->small, x + padding(level) + 1,
 				 y + padding(level) + title_height(d, level) / 2 - 2, name,
 				 0x555555, 0);
@@ -215,24 +258,24 @@ static void place(const struct drawing *d, enum level level, size_t first, size_
 }
 
 /* The name of a panel on the left, its colour scale on the right. */
-static void place_header(const struct drawing *d, int y, int width)
+static void place_header(const struct drawing *d, int x, int y, int width)
 {
-	enum { STEPS = 48, STEP = 4, HEIGHT = 11 };
+	enum { STEPS = 40, STEP = 3, HEIGHT = 11 };
 	const struct panel *panel = d->panel;
-	int right = width - MARGIN - 70, left = right - STEPS * STEP;
+	int right = x + width - 58, left = right - STEPS * STEP;
 	char text[128], value[VIEW_TEXT_SIZE];
 
 	if (panel->is_plan) {
-		put_text(d->large, MARGIN, y + 14, "order of the threads on their PUs", 0x222222,
+		put_text(d->large, x, y + 14, "order of the threads on their PUs", 0x222222,
 			 0);
 		return;
 	}
-	snprintf(text, sizeof(text), "%s of each PU, in %s", panel->name, unit_text(panel));
-	put_text(d->large, MARGIN, y + 14, text, 0x222222, 0);
+	snprintf(text, sizeof(text), "%s by PU, %s", panel->name, unit_text(panel));
+	put_text(d->large, x, y + 14, text, 0x222222, 0);
 	for (int i = 0; i < STEPS; i++)
 		put_box(d, left + i * STEP, y + 9, STEP, HEIGHT, (i + 0.5) / STEPS, 9);
 	view_format_ns(panel->low, value);
-	fprintf(d->small, "%d %d %u 2 \"%s\"\n", left - 6, y + 14, 0x555555u, value);
+	put_text(d->small, left - 6, y + 14, value, 0x555555, 2);
 	put_text(d->small, right + 6, y + 14, view_format_ns(panel->high, value), 0x555555, 0);
 }
 
@@ -240,14 +283,21 @@ static bool open_files(struct plot_set *set, struct drawing *d)
 {
 	d->boxes = plot_open(set, "boxes.dat");
 	d->small = plot_open(set, "small.dat");
-	d->medium = plot_open(set, "medium.dat");
 	d->large = plot_open(set, "large.dat");
-	return d->boxes && d->small && d->medium && d->large;
+	if (!d->boxes || !d->small || !d->large)
+		return false;
+	/* gnuplot 5.4 crashes on a layer without a point: each has an invisible one. */
+	put_box(d, 0, 0, 0, 0, 0, 9);
+	for (int alignment = 0; alignment < 3; alignment++) {
+		put_text(d->small, 0, 0, " ", 0xffffff, alignment);
+		put_text(d->large, 0, 0, " ", 0xffffff, alignment);
+	}
+	return true;
 }
 
 static void close_files(struct drawing *d)
 {
-	FILE *const files[] = { d->boxes, d->small, d->medium, d->large };
+	FILE *const files[] = { d->boxes, d->small, d->large };
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		if (files[i])
@@ -258,20 +308,24 @@ static void draw(struct plot_set *set, struct drawing *d, struct plot *plot,
 		 const struct panel panels[], unsigned count, const char *subtitle)
 {
 	struct shape shape = measure(d, LEVEL_MACHINE, 0, d->machine.count);
-	int width = shape.width + 2 * MARGIN, y = HEADER;
+	int panel = shape.width > PANEL_MIN ? shape.width : PANEL_MIN;
+	bool row = (int)count * (panel + 2 * MARGIN) <= SIDE_BY_SIDE;
+	int width = (row ? (int)count : 1) * (panel + 2 * MARGIN);
+	int height = HEADER + (row ? 1 : (int)count) * (PANEL_HEADER + shape.height) + FOOTER;
 	bool opened = open_files(set, d);
 	FILE *settings;
 
 	width = width < WIDTH_MIN ? WIDTH_MIN : width;
 	for (unsigned i = 0; opened && i < count; i++) {
+		int x = MARGIN + (row ? (int)i * (panel + 2 * MARGIN) : 0);
+		int y = HEADER + (row ? 0 : (int)i * (PANEL_HEADER + shape.height));
+
 		d->panel = &panels[i];
-		place_header(d, y, width);
-		place(d, LEVEL_MACHINE, 0, d->machine.count, MARGIN, y + PANEL_HEADER - 8);
-		y += PANEL_HEADER + shape.height;
+		place_header(d, x, y, panel);
+		place(d, LEVEL_MACHINE, 0, d->machine.count, x, y + PANEL_HEADER - 10);
 	}
 	close_files(d);
-	settings = opened ? plot_settings(set, plot, (unsigned)width, (unsigned)(y + FOOTER),
-					  subtitle)
+	settings = opened ? plot_settings(set, plot, (unsigned)width, (unsigned)height, subtitle)
 			  : NULL;
 	if (!settings)
 		return;

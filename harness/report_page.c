@@ -219,22 +219,22 @@ static void write_rows(FILE *out, const json_t *benchmark)
 		fputs("</td>", out);
 		table_cell(out, threads, view_format_count(threads, text));
 		table_cell(out, rate, view_format_rate(rate, text));
-		table_latency(out, view_get(whole ? benchmark : role, "latency"));
 		table_cell(out, ratio, view_format_ratio(ratio, text));
+		table_latency(out, view_get(whole ? benchmark : role, "latency"));
 		write_flags_cell(out, i ? NULL : benchmark);
 	}
 }
 
 static void write_table(FILE *out, const struct report_page *page)
 {
-	static const char *const columns[] = { "benchmark", "threads", "ops/s", "p50",
-					       "p90",	    "p99",     "p99.9", "p99.99",
-					       "max",	    "× floor", "flags" };
+	static const char *const columns[] = { "benchmark", "threads", "ops/s",  "× floor",
+					       "p50",	    "p90",     "p99",	 "p99.9",
+					       "p99.99",    "max",     "flags" };
 	const json_t *all = view_get(page->result, "benchmarks");
 	size_t i;
 	json_t *each;
 
-	fputs("<section id=\"table\"><h2>Every benchmark</h2>\n<p>Medians over the repetitions. A "
+	fputs("<section id=\"table\"><h2>Every benchmark</h2>\n<p>Rates are medians over the repetitions, times are of all of them. A "
 	      "click on a heading sorts. <i>× floor</i>: time per operation over that of the bare "
 	      "primitive, measured in the same run. Floors are in grey. An operation timed in "
 	      "batches shows the spread of batch means, which hides single slow ones.</p>\n"
@@ -320,8 +320,9 @@ static void write_figures(FILE *out, const struct report_page *page)
 	if (!set->count)
 		fputs("<p class=\"missing\">The result holds nothing to draw.</p>\n", out);
 	write_section(out, set, "floors", "How far from the limit?",
-		      "Each workload against the bare primitive under it, which no translator of "
-		      "this design can beat.");
+		      "Each workload against the bare primitive under it, timed in the same "
+		      "interleaved run. Right of the line: slower than the primitive; left: it "
+		      "gets by without it most of the time.");
 	write_section(out, set, "scaling", "What does another thread bring?",
 		      "Both axes are logarithmic: a line beside the dashed one scales; one that "
 		      "goes flat shares something. Vertical lines mark where the placement enters "

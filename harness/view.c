@@ -93,7 +93,7 @@ const json_t *view_benchmark(const json_t *result, const char *name)
 static void three_digits(double value, const char *unit, char *text)
 {
 	double size = fabs(value);
-	int decimals = size < 9.995 ? 2 : size < 99.95 ? 1 : 0;
+	int decimals = size > 0 && size < 0.0995 ? 3 : size < 9.995 ? 2 : size < 99.95 ? 1 : 0;
 
 	snprintf(text, VIEW_TEXT_SIZE, "%.*f%s", decimals, value, unit);
 }

@@ -6,9 +6,10 @@ load 'common.gp'
 set lmargin at screen 0.46
 set rmargin at screen 1-80.0/W
 set tmargin at screen 1-66.0/H
-set bmargin at screen 58.0/H
+set bmargin at screen 84.0/H
 
-low = (LOW < 1 ? LOW/1.3 : 0.9)
+# Room for the text left of the shortest bar.
+low = (LOW < 1 ? LOW/1.2/((HIGH > 1 ? HIGH : 1)/LOW)**0.16 : 0.9)
 high = (HIGH > 1 ? HIGH*1.15 : 1.2)
 set logscale x
 set xrange [low:high]
@@ -20,7 +21,7 @@ do for [e=floor(log10(low)):ceil(log10(high))] {
 		}
 	}
 }
-set xlabel 'ratio to the floor (1×: as fast as the primitive; logarithmic)' tc rgb MUTED
+set xlabel 'ratio to the floor (1×: as fast as the primitive; logarithmic)' tc rgb MUTED offset 0,0.6
 set yrange [0.3:N+0.7]
 set grid xtics lc rgb PALE lw 0.6 dt 1
 set border 1
@@ -32,4 +33,7 @@ unset key
 plot 'floors.dat' using 2:1:(1):2:($1-0.32):($1+0.32):(column(2) > 1 ? 0x56a0d3 : 0x40b090):ytic(5) \
 		with boxxyerror lc rgb variable, \
 	'' using 2:1:3:4 with xerrorbars pt -1 lc rgb INK lw 1, \
-	'' using 4:1:6 with labels left offset 0.8,0 font 'DejaVu Sans,11' tc rgb INK
+	'' using (column(2) > 1 ? $4 : NaN):1:6 with labels left offset 0.8,0 \
+		font 'DejaVu Sans,11' tc rgb INK, \
+	'' using (column(2) > 1 ? NaN : $3):1:6 with labels right offset -0.8,0 \
+		font 'DejaVu Sans,11' tc rgb INK

@@ -14,6 +14,8 @@ set tics scale 0.4 font 'DejaVu Sans,9'
 set logscale cb
 set xlabel 'PU' tc rgb MUTED offset 0,0.6
 unset key
+# Neither end of the palette: seen on light and on dark cells.
+EDGE = 0xe07b00
 set object 1 rectangle from graph 0,0 to graph 1,1 behind fc rgb 0xe6e6e6 fs solid noborder
 side = H - 150.0
 
@@ -25,10 +27,10 @@ do for [panel=1:2] {
 		set lmargin at screen left/W
 		set rmargin at screen (left+side-40)/W
 		set tmargin at screen 1-100.0/H
-		set bmargin at screen 60.0/H
+		set bmargin at screen 76.0/H
 		set ylabel 'PU' tc rgb MUTED offset 1.2,0
 		bar_left = left + side - 30
-		set colorbox user vertical origin screen bar_left/W, 60.0/H size screen 12.0/W, (H-160.0)/H
+		set colorbox user vertical origin screen bar_left/W, 76.0/H size screen 12.0/W, (H-176.0)/H
 	} else {
 		tall = (H-70.0)/2
 		top = 62.0 + (panel-1)*tall
@@ -52,14 +54,14 @@ do for [panel=1:2] {
 	data = sprintf('cells%d.dat', panel)
 	# An image is small however many cells; boxes are sharp, and work for a single row.
 	plot (IMAGE ? data : '/dev/null') using 1:2:3 with image, \
-		(IMAGE ? '/dev/null' : data) using 1:2:($1-0.5):($1+0.5):($2-0.5):($2+0.5):3 \
+		(IMAGE ? '/dev/null' : data) using ($3 > 0 ? $1 : NaN):2:($1-0.5):($1+0.5):($2-0.5):($2+0.5):3 \
 			with boxxyerror lc palette z fs solid 1 noborder, \
 		data using (VALUES ? $1 : NaN):2:5:4 with labels center font 'DejaVu Sans,11' \
 			tc rgb variable, \
 		for [e=1:2] 'edges.dat' using ($2 == e ? $1-0.5 : NaN):(-0.5):(0):(NY) with vectors \
-			nohead lc rgb INK lw (e == 2 ? 1.6 : 0.5), \
+			nohead lc rgb EDGE lw (e == 2 ? 1.6 : 0.6), \
 		for [e=1:2] 'edges.dat' using (-0.5):(PAIRS && $2 == e ? $1-0.5 : NaN):(NX):(0) \
-			with vectors nohead lc rgb INK lw (e == 2 ? 1.6 : 0.5), \
+			with vectors nohead lc rgb EDGE lw (e == 2 ? 1.6 : 0.6), \
 		'packages.dat' using 1:(-0.5):2 with labels center offset 0,0.7 \
 			font 'DejaVu Sans,9' tc rgb MUTED
 }

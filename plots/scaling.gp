@@ -8,8 +8,8 @@ load 'common.gp'
 
 set lmargin at screen 80.0/W
 set rmargin at screen 1-30.0/W
-set tmargin at screen 1-92.0/H
-set bmargin at screen (88.0+22*ROWS)/H
+set tmargin at screen 1-96.0/H
+set bmargin at screen (108.0+22*ROWS)/H
 
 set logscale xy 2
 left = FROM/2.0**0.25
@@ -21,8 +21,8 @@ do for [e=0:20] { set xtics add (sprintf('%d', 2**e) 2**e) }
 set xtics add (sprintf('%d', TO) TO)
 set ytics ()
 do for [e=-8:20] { set ytics add (sprintf('%g×', 2.0**e) 2.0**e) }
-set xlabel 'threads' tc rgb MUTED offset 0,0.3
-set ylabel 'throughput, times that of one thread' tc rgb MUTED offset -0.5,0
+set xlabel 'threads' tc rgb MUTED offset 0,0.6
+set ylabel "throughput, in threads' worth" tc rgb MUTED offset -0.5,0
 set grid ytics lc rgb PALE lw 0.6 dt 1
 
 # A boundary lies between the last thread before it and the first beyond.
@@ -46,5 +46,5 @@ set key at screen 60.0/W, (40.0+22*ROWS)/H left top Left reverse samplen 2.5 wid
 plot x with lines lc rgb 0x8a8a8a dt 2 lw 1.2 title 'ideal', \
 	for [i=1:N] 'scaling.dat' index i-1 using 1:2 with linespoints lc rgb COLOUR[i] lw 2 \
 		pt (i%6 < 3 ? 5+2*(i%3) : 4+2*(i%3)) ps 0.6 title LABEL[i], \
-	for [i=1:N] 'scaling.dat' index i-1 using 1:2:3:4 with yerrorbars lc rgb COLOUR[i] \
-		lw 0.8 pt -1 notitle
+	for [i=1:N] 'scaling.dat' index i-1 using 1:3:(0):($4-$3) with vectors nohead \
+		lc rgb COLOUR[i] lw 1 notitle

@@ -21,8 +21,6 @@ set style fill solid 1.0 border
 # The tint of a frame by its level, from the package inwards.
 tint(level) = level == 1 ? 0xeef0f3 : level == 2 ? 0xf7f8fa : level == 3 ? 0xe9edf2 : 0xffffff
 is(level, wanted, value) = level == wanted ? value : NaN
-aligned(column, wanted, value) = column == wanted ? value : NaN
-frames(level) = sprintf("'boxes.dat' using (is($6,%d,$1)):2:1:3:2:4:(tint(%d))", level, level)
 
 SMALL_FONT = sprintf('DejaVu Sans,%d', SMALL)
 plot for [l=1:4] 'boxes.dat' using (is($6,l,$1)):2:1:3:2:4:(tint(l)) with boxxyerror \
@@ -33,12 +31,12 @@ plot for [l=1:4] 'boxes.dat' using (is($6,l,$1)):2:1:3:2:4:(tint(l)) with boxxye
 		fs solid 1 border rgb 0x9aa3ad lc palette z, \
 	'boxes.dat' using (is($6,9,$1)):2:1:3:2:4:5 with boxxyerror \
 		fs solid 1 noborder lc palette z, \
-	'small.dat' using (aligned($4,0,$1)):2:5:3 with labels left font SMALL_FONT tc rgb variable, \
-	'small.dat' using (aligned($4,1,$1)):2:5:3 with labels center font SMALL_FONT \
+	'small.dat' using (is($4,0,$1)):2:5:3 with labels left font SMALL_FONT tc rgb variable, \
+	'small.dat' using (is($4,1,$1)):2:5:3 with labels center font SMALL_FONT \
 		tc rgb variable, \
-	'small.dat' using (aligned($4,2,$1)):2:5:3 with labels right font SMALL_FONT \
+	'small.dat' using (is($4,2,$1)):2:5:3 with labels right font SMALL_FONT \
 		tc rgb variable, \
-	'large.dat' using (aligned($4,0,$1)):2:5:3 with labels left font 'DejaVu Sans,13' \
+	'large.dat' using (is($4,0,$1)):2:5:3 with labels left font 'DejaVu Sans,13' \
 		tc rgb variable, \
-	'large.dat' using (aligned($4,1,$1)):2:5:3 with labels center font 'DejaVu Sans,13' \
+	'large.dat' using (is($4,1,$1)):2:5:3 with labels center font 'DejaVu Sans,13' \
 		tc rgb variable
