@@ -36,9 +36,9 @@ static _Thread_local struct {
 } held;
 
 static const char *const rank_name[RANK_COUNT] = {
-	[RANK_OBJECT] = "object", [RANK_METADATA] = "metadata", [RANK_MAPPING] = "mapping",
-	[RANK_RMAP] = "rmap",     [RANK_ENTRY] = "entry",       [RANK_DATA] = "data",
-	[RANK_PLATFORM] = "platform", [RANK_ARENA] = "arena",   [RANK_BLOCK] = "block",
+	[RANK_OBJECT] = "object",     [RANK_METADATA] = "metadata", [RANK_MAPPING] = "mapping",
+	[RANK_RMAP] = "rmap",	      [RANK_ENTRY] = "entry",	    [RANK_DATA] = "data",
+	[RANK_PLATFORM] = "platform", [RANK_ARENA] = "arena",	    [RANK_BLOCK] = "block",
 	[RANK_LEAF] = "leaf",
 };
 
@@ -101,8 +101,7 @@ void lock_rank_pop(enum lock_rank rank, struct lock_key key, const char *site)
 		if (l->rank != rank || l->key.major != key.major || l->key.minor != key.minor)
 			continue;
 		held.count--;
-		memmove(&held.lock[i], &held.lock[i + 1],
-			(held.count - i) * sizeof(held.lock[0]));
+		memmove(&held.lock[i], &held.lock[i + 1], (held.count - i) * sizeof(held.lock[0]));
 		return;
 	}
 	const struct held_lock *top = highest();

@@ -215,8 +215,8 @@ void range_lock_lock_at(const char *site, struct range_lock *l, struct addr_rang
 	lock_stripes(site, held, stripes_of(range));
 }
 
-void range_lock_all_at(const char *site, struct range_lock *l,
-		       struct range_held *held) NO_TSA /* a loop of stripes */
+void range_lock_all_at(const char *site, struct range_lock *l, struct range_held *held)
+	NO_TSA /* a loop of stripes */
 {
 	held->lock = l;
 	held->range = (struct addr_range){ 0, UINT64_MAX };

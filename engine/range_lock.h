@@ -39,7 +39,8 @@ struct range_held {
 	struct range_lock *lock;
 	struct addr_range range;
 	uint64_t stripes; /* bit mask: where it is, or will be, listed */
-	_Atomic uint32_t blockers; /* older overlapping ranges in the stripe waited for; top bit: parked */
+	_Atomic uint32_t
+		blockers; /* older overlapping ranges in the stripe waited for; top bit: parked */
 	_Atomic(struct range_held *) next[RANGE_LOCK_STRIPES]; /* older, by stripe */
 };
 

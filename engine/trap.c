@@ -213,8 +213,8 @@ static void on_segv(int signal_number, siginfo_t *info, void *context)
 			(unsigned long long)address, lock, site);
 	}
 	rc = atomic_load_explicit(&target[i].fault, memory_order_relaxed)(
-		atomic_load_explicit(&target[i].space, memory_order_relaxed),
-		address - base, access_of(uc));
+		atomic_load_explicit(&target[i].space, memory_order_relaxed), address - base,
+		access_of(uc));
 	window_leave((unsigned)i);
 	if (is_bus_error(rc)) {
 		deliver_bus_error(info->si_addr, uc);

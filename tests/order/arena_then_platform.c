@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* arena_then_platform.c - must not compile: takes platform while arena, which is inside it, is held. */
+/* arena_then_platform.c - must not compile: takes platform with arena held. */
 /* WANT: lock class 'platform_class' must be acquired before 'arena_class' */
 #include "engine/lock_order.h"
 

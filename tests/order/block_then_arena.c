@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* block_then_arena.c - must not compile: takes arena while block, which is inside it, is held. */
+/* block_then_arena.c - must not compile: takes arena with block held. */
 /* WANT: lock class 'arena_class' must be acquired before 'block_class' */
 #include "engine/lock_order.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* data_then_entry.c - must not compile: takes entry while data, which is inside it, is held. */
+/* data_then_entry.c - must not compile: takes entry with data held. */
 /* WANT: lock class 'entry_class' must be acquired before 'data_class' */
 #include "engine/lock_order.h"
 

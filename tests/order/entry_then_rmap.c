@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* entry_then_rmap.c - must not compile: takes rmap while entry, which is inside it, is held. */
+/* entry_then_rmap.c - must not compile: takes rmap with entry held. */
 /* WANT: lock class 'rmap_class' must be acquired before 'entry_class' */
 #include "engine/lock_order.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* leaf_then_block.c - must not compile: takes block while leaf, which is inside it, is held. */
+/* leaf_then_block.c - must not compile: takes block with leaf held. */
 /* WANT: lock class 'block_class' must be acquired before 'leaf_class' */
 #include "engine/lock_order.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mapping_then_metadata.c - must not compile: takes metadata while mapping, which is inside it, is held. */
+/* mapping_then_metadata.c - must not compile: takes metadata with mapping held. */
 /* WANT: lock class 'metadata_class' must be acquired before 'mapping_class' */
 #include "engine/lock_order.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* metadata_then_object.c - must not compile: takes object while metadata, which is inside it, is held. */
+/* metadata_then_object.c - must not compile: takes object with metadata held. */
 /* WANT: lock class 'object_class' must be acquired before 'metadata_class' */
 #include "engine/lock_order.h"
 

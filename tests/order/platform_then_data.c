@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* platform_then_data.c - must not compile: takes data while platform, which is inside it, is held. */
+/* platform_then_data.c - must not compile: takes data with platform held. */
 /* WANT: lock class 'data_class' must be acquired before 'platform_class' */
 #include "engine/lock_order.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rmap_then_mapping.c - must not compile: takes mapping while rmap, which is inside it, is held. */
+/* rmap_then_mapping.c - must not compile: takes mapping with rmap held. */
 /* WANT: lock class 'mapping_class' must be acquired before 'rmap_class' */
 #include "engine/lock_order.h"
 

@@ -36,15 +36,15 @@ static void catch_failure(const char *text)
 }
 
 /* Runs the statement; its complaint must contain both words. */
-#define assert_fails(statement, word1, word2)                                              \
-	do {                                                                               \
-		message[0] = '\0';                                                         \
-		if (!setjmp(failed)) {                                                     \
-			statement;                                                         \
-			fail_msg("no complaint from %s", #statement);                      \
-		}                                                                          \
-		if (!strstr(message, word1) || !strstr(message, word2))                    \
-			fail_msg("\"%s\" lacks \"%s\" or \"%s\"", message, word1, word2);  \
+#define assert_fails(statement, word1, word2)                                             \
+	do {                                                                              \
+		message[0] = '\0';                                                        \
+		if (!setjmp(failed)) {                                                    \
+			statement;                                                        \
+			fail_msg("no complaint from %s", #statement);                     \
+		}                                                                         \
+		if (!strstr(message, word1) || !strstr(message, word2))                   \
+			fail_msg("\"%s\" lacks \"%s\" or \"%s\"", message, word1, word2); \
 	} while (0)
 
 static int set_up(void **state)
@@ -93,7 +93,8 @@ static void each_outer_rank_inside_an_inner_one_is_reported(void **state)
 
 			snprintf(words, sizeof(words), "taking %s (9, 0xa) at outer.c:22",
 				 name[outer]);
-			assert_fails(lock_rank_push((enum lock_rank)outer, key(9, 10), "outer.c:22"),
+			assert_fails(lock_rank_push((enum lock_rank)outer, key(9, 10),
+						    "outer.c:22"),
 				     words, name[inner]);
 			assert_non_null(strstr(message, "(7, 0x8) taken at inner.c:11"));
 			assert_int_equal(lock_rank_held(), 1);
@@ -121,7 +122,8 @@ static void every_held_lock_counts_not_only_the_last(void **state)
 	(void)state;
 	lock_rank_push(RANK_DATA, key(0, 1), "b:1");
 	lock_rank_push_tried(RANK_RMAP, key(0, 2), "b:2");
-	assert_fails(lock_rank_push(RANK_ENTRY, key(0, 3), "b:3"), "at b:3", "data (0, 0x1) taken at b:1");
+	assert_fails(lock_rank_push(RANK_ENTRY, key(0, 3), "b:3"), "at b:3",
+		     "data (0, 0x1) taken at b:1");
 	lock_rank_pop(RANK_DATA, key(0, 1), "b:4");
 	lock_rank_push(RANK_ENTRY, key(0, 3), "b:5");
 	lock_rank_pop(RANK_ENTRY, key(0, 3), "b:6");
@@ -173,7 +175,8 @@ static void innermost_is_the_highest_rank(void **state)
 	lock_rank_push_tried(RANK_OBJECT, key(0, 9), "f:2");
 	assert_string_equal(lock_rank_innermost(&site), "arena");
 	assert_string_equal(site, "f:1");
-	assert_fails(lock_rank_assert_none("f:3"), "2 locks held at f:3", "arena (1, 0x0) taken at f:1");
+	assert_fails(lock_rank_assert_none("f:3"), "2 locks held at f:3",
+		     "arena (1, 0x0) taken at f:1");
 	assert_fails(lock_assert_none(), "lock_order.h:", "f:1");
 	lock_rank_pop(RANK_ARENA, key(1, 0), "f:4");
 	lock_rank_pop(RANK_OBJECT, key(0, 9), "f:5");
@@ -250,8 +253,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(innermost_is_the_highest_rank, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(two_entry_sets_fit_and_overflow_is_reported, set_up,
 						tear_down),
-		cmocka_unit_test_setup_teardown(by_default_a_wrong_order_aborts_and_says_why, set_up,
-						tear_down),
+		cmocka_unit_test_setup_teardown(by_default_a_wrong_order_aborts_and_says_why,
+						set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -148,8 +148,8 @@ static void no_wake_up_of_a_lock_bit_is_lost(void **state)
 
 	(void)state;
 	for (int i = 0; i < THREADS; i++)
-		assert_int_equal(pthread_create(&thread[i], NULL, lock_bits,
-						(void *)(uintptr_t)i), 0);
+		assert_int_equal(pthread_create(&thread[i], NULL, lock_bits, (void *)(uintptr_t)i),
+				 0);
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(thread[i], NULL);
 	for (int w = 0; w < WORDS; w++)

@@ -146,7 +146,8 @@ static void ranges_that_overlap_wait(void **state)
 	assert_exclusive(range(0, 1000 * GIB), range(777 * GIB, 777 * GIB + 0x1000));
 	assert_exclusive(range(777 * GIB, 777 * GIB + 0x1000), range(0, 1000 * GIB));
 	assert_exclusive(range(3 * GIB, 9 * GIB), range(9 * GIB - 0x1000, 12 * GIB));
-	assert_exclusive(range(0, UINT64_MAX - 0xfff), range(UINT64_MAX - 0x1fff, UINT64_MAX - 0xfff));
+	assert_exclusive(range(0, UINT64_MAX - 0xfff),
+			 range(UINT64_MAX - 0x1fff, UINT64_MAX - 0xfff));
 }
 
 static void all_excludes_everything_and_is_excluded(void **state)
@@ -295,7 +296,8 @@ static void run_model(uint64_t bytes)
 	memset(owner, 0, sizeof(owner));
 	for (int i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, lock_randomly,
-						(void *)(intptr_t)(i + 1)), 0);
+						(void *)(intptr_t)(i + 1)),
+				 0);
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(thread[i], NULL);
 	assert_int_equal(conflicts, 0);

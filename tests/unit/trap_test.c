@@ -33,10 +33,10 @@
 #define WINDOW_PAGES 64
 #define WINDOW_BYTES (WINDOW_PAGES * PAGE)
 #define FAULTS_MAX 1000
-#define MUST(x)                                                                            \
-	do {                                                                               \
-		if (!(x))                                                                  \
-			_exit(__LINE__ % 251 + 1);                                         \
+#define MUST(x)                                    \
+	do {                                       \
+		if (!(x))                          \
+			_exit(__LINE__ % 251 + 1); \
 	} while (0)
 
 static volatile char *window; /* of the trap */
@@ -66,9 +66,9 @@ static int resolve(void *space, uint64_t va, mm_access at)
 	if (fault_rc)
 		return fault_rc;
 	return mprotect((void *)(uintptr_t)(window + page_round_down(shift + va)), PAGE,
-			at == MM_READ ? PROT_READ :
-			at == MM_EXEC ? PROT_READ | PROT_EXEC :
-					PROT_READ | PROT_WRITE);
+			at == MM_READ	? PROT_READ
+			: at == MM_EXEC ? PROT_READ | PROT_EXEC
+					: PROT_READ | PROT_WRITE);
 }
 
 static void *inaccessible(size_t bytes)
@@ -329,7 +329,9 @@ static void fail_with_handler(void)
 	static const struct {
 		int rc, code;
 	} cases[] = {
-		{ -EFAULT, SEGV_MAPERR }, { -EACCES, SEGV_ACCERR }, { -EPERM, SEGV_ACCERR },
+		{ -EFAULT, SEGV_MAPERR },
+		{ -EACCES, SEGV_ACCERR },
+		{ -EPERM, SEGV_ACCERR },
 		{ -ENOMEM, SEGV_MAPERR },
 	};
 
