@@ -122,7 +122,7 @@ void lock_rank_assert_none(const char *site)
 	const struct held_lock *top = highest();
 
 	if (top)
-		mm_fail("lock order: %u locks held at %s, where none may be; innermost: %s (%" PRIu64
+		mm_fail("lock order: %u locks held at %s, where none may be: %s (%" PRIu64
 			", 0x%" PRIx64 ") taken at %s",
 			held.count, site, rank_name[top->rank], top->key.major, top->key.minor,
 			top->site);
