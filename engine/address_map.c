@@ -16,6 +16,7 @@
 #include "engine/fail.h"
 #include "engine/park.h"
 
+#define BACKLOG_MAX 256 /* removed leaves (1 MiB) that may wait for a grace period */
 #define SPINS 100 /* about 1 us: longer than a fault holds an entry, shorter than a park */
 
 #ifdef MM_RCU_TSAN
@@ -39,12 +40,21 @@ void node_free(struct node *n)
 	pool_free(n->pool, pool_index(n->pool, n));
 }
 
+static _Atomic unsigned leaves_waiting; /* removed, not yet reclaimed */
+
 static void node_reclaim(struct rcu_head *head) NO_TSA /* runs in liburcu's thread, holds nothing */
 {
 	struct node *n = (struct node *)((char *)head - offsetof(struct node, rcu));
 
 	MM_RCU_ACQUIRE();
 	node_free(n);
+	atomic_fetch_sub_explicit(&leaves_waiting, 1, memory_order_relaxed);
+}
+
+void address_map_bound_backlog(void)
+{
+	if (atomic_load_explicit(&leaves_waiting, memory_order_relaxed) > BACKLOG_MAX)
+		urcu_memb_barrier();
 }
 
 int address_map_init(struct address_map *m, struct pool *nodes, struct pool *vmas,
@@ -82,19 +92,6 @@ void address_map_release(struct address_map *m)
 }
 
 /* ---- one entry ---- */
-
-static struct lock_key entry_key(const struct address_map *m, uint64_t page)
-{
-	return (struct lock_key){ m->space_id, page << MM_PAGE_SHIFT };
-}
-
-static inline void entry_unlock(entry_t *e, uint64_t word)
-{
-	uint64_t old = atomic_exchange_explicit(e, word, memory_order_acq_rel);
-
-	if (__builtin_expect(old & ENTRY_WAITER, 0))
-		park_wake(e);
-}
 
 /* LOCK was seen. Returns true when it may be worth another look at once. */
 static bool entry_spin(entry_t *e)
@@ -187,12 +184,18 @@ static inline void descend(const struct address_map *m, uint64_t page, struct pl
 	}
 }
 
+/* Which entries find_and_lock is to lock, by their words. */
+struct wish {
+	uint64_t any; /* at least one of these bits; 0: every word */
+	uint64_t enough; /* but not if it has all of these; 0: no such case */
+};
+
 /*
- * Finds and locks the finest entry of page. `want` may refuse it before it is locked: by a look
- * at its word, then false is returned with p filled and nothing locked. Leaves RCU.
+ * Finds and locks the finest entry of page. False, with p filled and nothing locked, if a look at
+ * its word says that it is not wanted. Leaves RCU.
  */
-static bool find_and_lock(const struct address_map *m, uint64_t page,
-			  bool (*want)(const struct place *), struct place *p)
+static inline bool find_and_lock(const struct address_map *m, uint64_t page, struct wish wish,
+				 struct place *p)
 {
 	for (;;) {
 		mm_rcu_read_lock();
@@ -207,7 +210,8 @@ static bool find_and_lock(const struct address_map *m, uint64_t page,
 				entry_sleep(p->entry, true);
 				goto again;
 			}
-			if (!want(p)) {
+			if ((wish.any && !(p->word & wish.any)) ||
+			    (wish.enough && (p->word & wish.enough) == wish.enough)) {
 				mm_rcu_read_unlock();
 				return false;
 			}
@@ -255,21 +259,17 @@ void map_unit_expand(struct address_map *m, struct map_unit *u, struct node *spa
 
 /* ---- lock one page ---- */
 
-static bool want_mapped(const struct place *p)
-{
-	return entry_vma(p->word) != 0;
-}
-
 bool address_map_lock_page(struct address_map *m, uint64_t page, unsigned min_level,
-			   struct map_unit *u, uint64_t *word, int *error) NO_TSA
+			   uint64_t enough, struct map_unit *u, uint64_t *word, int *error) NO_TSA
 {
 	/* NO_TSA: Clang cannot follow a lock that is taken or not, in a loop. */
+	const struct wish wish = { ENTRY_VMA_MASK, enough };
 	struct place p;
 
 	lock_rank_push(RANK_ENTRY, entry_key(m, page), LOCK_SITE);
 	for (;;) {
-		if (!find_and_lock(m, page, want_mapped, &p)) {
-			*error = -EFAULT;
+		if (!find_and_lock(m, page, wish, &p)) {
+			*error = entry_vma(p.word) ? 0 : -EFAULT;
 			break;
 		}
 		if (p.level <= min_level || (p.word & ENTRY_PRESENT)) {
@@ -294,17 +294,6 @@ bool address_map_lock_page(struct address_map *m, uint64_t page, unsigned min_le
 }
 
 /* ---- lock the next unit of a range ---- */
-
-static bool want_any(const struct place *p)
-{
-	(void)p;
-	return true;
-}
-
-static bool want_present(const struct place *p)
-{
-	return p->word & ENTRY_PRESENT;
-}
 
 /* The entry at p is locked; locks the rest of the run of its leaf that lies before end. */
 static void lock_run(struct address_map *m, struct place *p, uint64_t page, uint64_t end,
@@ -333,6 +322,7 @@ bool address_map_next(struct address_map *m, uint64_t *cursor, uint64_t end, enu
 		      struct map_unit *u, int *error) NO_TSA
 {
 	/* NO_TSA: locks in a loop. Held on success: the entries of *u, ascending. */
+	const struct wish wish = { walk == MAP_WALK_ALL ? 0 : ENTRY_PRESENT, 0 };
 	struct place p;
 
 	*error = 0;
@@ -340,8 +330,7 @@ bool address_map_next(struct address_map *m, uint64_t *cursor, uint64_t end, enu
 		uint64_t page = *cursor;
 
 		lock_rank_push(RANK_ENTRY, entry_key(m, page), LOCK_SITE);
-		bool locked = find_and_lock(m, page,
-					    walk == MAP_WALK_ALL ? want_any : want_present, &p);
+		bool locked = find_and_lock(m, page, wish, &p);
 		uint64_t base = page & ~(map_span(p.level) - 1);
 		uint64_t after = base + map_span(p.level);
 
@@ -373,12 +362,6 @@ bool address_map_next(struct address_map *m, uint64_t *cursor, uint64_t end, enu
 
 /* ---- unlock ---- */
 
-void map_unit_install(struct address_map *m, struct map_unit *u, uint64_t word) NO_TSA
-{
-	lock_rank_pop(RANK_ENTRY, entry_key(m, u->page), LOCK_SITE);
-	entry_unlock(&u->node->entry[u->first], word);
-}
-
 void map_unit_unlock(struct address_map *m, struct map_unit *u) NO_TSA
 {
 	uint64_t page = map_unit_end(u);
@@ -400,6 +383,7 @@ void address_map_remove_leaf(struct address_map *m, struct map_unit *u, uint64_t
 		entry_unlock(&u->node->entry[i], ENTRY_DEAD);
 	}
 	entry_unlock(u->parent, word);
+	atomic_fetch_add_explicit(&leaves_waiting, 1, memory_order_relaxed);
 	mm_rcu_call(&u->node->rcu, node_reclaim);
 }
 

@@ -29,6 +29,7 @@
 
 #include "engine/entry.h"
 #include "engine/lock_order.h"
+#include "engine/park.h"
 #include "engine/pool.h"
 #include "engine/range.h"
 #include "engine/rcu.h"
@@ -114,11 +115,12 @@ static inline uint64_t address_map_peek(const struct address_map *m, uint64_t pa
 /*
  * Locks the entry of `page`, expanding folded ones down to min_level (0: 4 KiB, 1: 2 MiB; an
  * entry that is finer already is locked as it is). True with the unit filled and *word = the word
- * without LOCK; false with *error = -EFAULT (no vma), -ENOMEM. A folded *translation* at a level
- * above min_level is locked as it is: see huge.h for splitting it.
+ * without LOCK; false with *error = -EFAULT (no vma), -ENOMEM, or 0: the word has all bits of
+ * `enough` (0: never), so that no lock is needed. A folded *translation* at a level above
+ * min_level is locked as it is: unit_split() is for splitting it.
  */
 bool address_map_lock_page(struct address_map *m, uint64_t page, unsigned min_level,
-			   struct map_unit *u, uint64_t *word, int *error)
+			   uint64_t enough, struct map_unit *u, uint64_t *word, int *error)
 	TRY_ACQUIRES(true, entry_class) MAY_LOCK_ENTRY;
 
 /* How address_map_next treats entries. */
@@ -156,9 +158,29 @@ static inline void map_unit_set(const struct map_unit *u, unsigned i, uint64_t w
 		;
 }
 
+/* Unlocks an entry of a held unit, with a new word. Rank checking is the caller's. */
+static inline void entry_unlock(entry_t *e, uint64_t word)
+{
+	uint64_t old = atomic_exchange_explicit(e, word, memory_order_acq_rel);
+
+	if (__builtin_expect((old & ENTRY_WAITER) != 0, 0))
+		park_wake(e);
+}
+
+static inline struct lock_key entry_key(const struct address_map *m, uint64_t page)
+{
+	return (struct lock_key){ m->space_id, page << MM_PAGE_SHIFT };
+}
+
 /* Installs word in the single entry of a unit and unlocks it, in one exchange. */
-void map_unit_install(struct address_map *m, struct map_unit *u, uint64_t word)
-	RELEASES(entry_class);
+static inline void map_unit_install(struct address_map *m, struct map_unit *u, uint64_t word)
+	RELEASES(entry_class) NO_TSA /* the class is a phantom, the lock a bit */
+{
+	lock_rank_pop(RANK_ENTRY, entry_key(m, u->page), LOCK_SITE);
+	(void)m;
+	entry_unlock(&u->node->entry[u->first], word);
+}
+
 /* Unlocks all entries with the words that map_unit_set gave them. */
 void map_unit_unlock(struct address_map *m, struct map_unit *u) RELEASES(entry_class);
 
@@ -168,6 +190,10 @@ void map_unit_unlock(struct address_map *m, struct map_unit *u) RELEASES(entry_c
  */
 void address_map_remove_leaf(struct address_map *m, struct map_unit *u, uint64_t word)
 	RELEASES(entry_class);
+
+/* Waits until removed leaves are reclaimed if there are many: whoever removes calls it after its
+ * work, holding no lock and in no RCU section. Bounds memory, and keeps leaves warm for reuse. */
+void address_map_bound_backlog(void) MAY_LOCK_ANY;
 
 static inline bool map_unit_is_leaf(const struct map_unit *u)
 {

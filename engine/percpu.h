@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stdint.h>
 #include <sys/rseq.h>
+#include <sys/sysinfo.h>
 
 #define PERCPU_MAX 256 /* CPU ids wrap here: two CPUs may share a slot, which is only slower */
 
@@ -25,4 +26,12 @@ static inline unsigned percpu_id(void)
 	}
 	cpu = sched_getcpu();
 	return cpu < 0 ? 0 : (unsigned)cpu % PERCPU_MAX;
+}
+
+/* How many different values percpu_id() may have. */
+static inline unsigned percpu_count(void)
+{
+	int n = get_nprocs_conf();
+
+	return n < 1 ? 1 : n > PERCPU_MAX ? PERCPU_MAX : (unsigned)n;
 }

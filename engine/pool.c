@@ -5,6 +5,7 @@
 #include "engine/pool.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 #include "engine/fail.h"
@@ -38,6 +39,14 @@ int pool_init(struct pool *p, size_t object_size, uint32_t limit)
 
 	if (base == MAP_FAILED)
 		return -ENOMEM;
+	p->cpus = percpu_count();
+	p->cpu = aligned_alloc(_Alignof(struct pool_list), p->cpus * sizeof(*p->cpu));
+	if (!p->cpu) {
+		munmap(base, p->object_size * limit);
+		return -ENOMEM;
+	}
+	for (unsigned i = 0; i < p->cpus; i++)
+		p->cpu[i] = (struct pool_list){ 0 };
 	p->base = base;
 	return 0;
 }
@@ -46,7 +55,9 @@ void pool_release(struct pool *p)
 {
 	if (p->base)
 		munmap(p->base, p->object_size * p->limit);
+	free(p->cpu);
 	p->base = NULL;
+	p->cpu = NULL;
 }
 
 /* Unlinks up to POOL_BATCH objects of l; returns the first and, in *last and *count, the rest. */
@@ -95,7 +106,7 @@ static bool refill(struct pool *p, struct pool_list *l) MAY_LOCK_LEAF
 
 uint32_t pool_alloc(struct pool *p)
 {
-	struct pool_list *l = &p->cpu[percpu_id()];
+	struct pool_list *l = &p->cpu[percpu_id() % p->cpus];
 
 	for (;;) {
 		list_lock(l);
@@ -128,7 +139,7 @@ uint32_t pool_alloc(struct pool *p)
 
 void pool_free(struct pool *p, uint32_t index)
 {
-	struct pool_list *l = &p->cpu[percpu_id()];
+	struct pool_list *l = &p->cpu[percpu_id() % p->cpus];
 	uint32_t first = 0;
 	uint32_t last = 0;
 	uint32_t count = 0;
@@ -151,7 +162,7 @@ uint64_t pool_live(struct pool *p)
 {
 	uint64_t live = 0;
 
-	for (unsigned i = 0; i < PERCPU_MAX; i++) {
+	for (unsigned i = 0; i < p->cpus; i++) {
 		list_lock(&p->cpu[i]);
 		live += p->cpu[i].live;
 		list_unlock(&p->cpu[i]);
@@ -161,5 +172,6 @@ uint64_t pool_live(struct pool *p)
 
 uint64_t pool_bytes(const struct pool *p)
 {
-	return atomic_load_explicit(&p->fresh, memory_order_relaxed) * p->object_size;
+	return atomic_load_explicit(&p->fresh, memory_order_relaxed) * p->object_size +
+	       p->cpus * sizeof(*p->cpu);
 }

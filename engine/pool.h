@@ -32,7 +32,8 @@ struct pool {
 	uint32_t limit; /* immutable: indexes are below */
 	_Atomic uint32_t fresh; /* first index never handed out */
 	struct pool_list common;
-	struct pool_list cpu[PERCPU_MAX];
+	struct pool_list *cpu; /* immutable: one per possible CPU */
+	unsigned cpus; /* immutable */
 };
 
 /* object_size: bytes, rounded up to 64. limit: objects, at least 2. 0 or -ENOMEM. */

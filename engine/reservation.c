@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * reservation.c - see reservation.h.
- *
- * slice[(huge * nodes + node) * slices + i] is the first page number of the run that serves
- * addresses [origin + i GiB, origin + (i + 1) GiB), or 0 while there is none. origin is the start
- * rounded down to 2 MiB when the range has 512 pages or more, so that huge pages fit; a smaller
- * range is reserved exactly, inside somebody's block.
+ * reservation.c - see reservation.h. origin is the start rounded down to 2 MiB when the range has
+ * 512 pages or more, so that huge pages fit; a smaller range is reserved exactly, inside
+ * somebody's block.
  */
 #include "engine/reservation.h"
 
@@ -13,15 +10,6 @@
 #include <stdlib.h>
 
 #include "engine/fail.h"
-
-struct reservation {
-	struct memory_file *mf; /* immutable */
-	uint64_t origin; /* address page of slice 0; immutable */
-	uint64_t end; /* immutable */
-	unsigned nodes, slices; /* immutable */
-	_Atomic uint32_t references;
-	_Atomic uint32_t slice[];
-};
 
 static _Atomic uint64_t total_bytes;
 
@@ -78,28 +66,18 @@ void reservation_put(struct reservation *r)
 	free(r);
 }
 
-int reservation_page(struct reservation *r, uint64_t address_page, unsigned node,
-		     enum page_class cls, uint32_t *page)
+int reservation_make_slice(struct reservation *r, unsigned node, enum page_class cls, unsigned i)
 {
-	uint64_t offset = address_page - r->origin;
-	unsigned i = (unsigned)(offset / MEMORY_CHUNK_PAGES);
-	_Atomic uint32_t *slot = &r->slice[((cls != PAGE_4K) * r->nodes + node) * r->slices + i];
-	uint32_t first = atomic_load_explicit(slot, memory_order_acquire);
+	_Atomic uint32_t *slot = reservation_slot(r, node, cls, i);
+	uint32_t none = 0;
+	uint32_t mine;
+	int rc = memory_file_reserve(r->mf, (int)node, cls, slice_pages(r, i), 0, &mine);
 
-	if (__builtin_expect(!first, 0)) {
-		uint32_t mine;
-		int rc = memory_file_reserve(r->mf, (int)node, cls, slice_pages(r, i), 0, &mine);
-
-		if (rc)
-			return rc;
-		if (atomic_compare_exchange_strong_explicit(slot, &first, mine,
-							    memory_order_acq_rel,
-							    memory_order_acquire))
-			first = mine;
-		else
-			memory_file_unreserve(r->mf, mine, slice_pages(r, i));
-	}
-	*page = first + (uint32_t)(offset % MEMORY_CHUNK_PAGES);
+	if (rc)
+		return rc;
+	if (!atomic_compare_exchange_strong_explicit(slot, &none, mine, memory_order_acq_rel,
+						     memory_order_relaxed))
+		memory_file_unreserve(r->mf, mine, slice_pages(r, i));
 	return 0;
 }
 

@@ -15,7 +15,16 @@
 
 #include "engine/memory_file.h"
 
-struct reservation;
+struct reservation {
+	struct memory_file *mf; /* immutable */
+	uint64_t origin; /* address page of slice 0; immutable */
+	uint64_t end; /* immutable */
+	unsigned nodes, slices; /* immutable */
+	_Atomic uint32_t references;
+	/* (class, node, i) -> first page number of the run that serves addresses
+	 * [origin + i GiB, origin + (i + 1) GiB), or 0 while there is none */
+	_Atomic uint32_t slice[];
+};
 
 /* Pages [start, end) of the address space (page numbers of addresses). 0 or -ENOMEM. */
 MM_MUST_CHECK int reservation_create(struct memory_file *mf, uint64_t start, uint64_t end,
@@ -23,11 +32,39 @@ MM_MUST_CHECK int reservation_create(struct memory_file *mf, uint64_t start, uin
 void reservation_get(struct reservation *r);
 /* The last reference gives every slice back; pages still referenced stay until they are not. */
 void reservation_put(struct reservation *r) MAY_LOCK_ARENA;
+static inline _Atomic uint32_t *reservation_slot(struct reservation *r, unsigned node,
+						  enum page_class cls, unsigned i)
+{
+	return &r->slice[((cls != PAGE_4K) * r->nodes + node) * r->slices + i];
+}
+
+/* Makes the slice, unless somebody else does. 0 or -ENOMEM. */
+MM_MUST_CHECK int reservation_make_slice(struct reservation *r, unsigned node,
+					 enum page_class cls, unsigned i) MAY_LOCK_ARENA;
+
 /*
  * The page number for an address page on a node: 0 or -ENOMEM. cls PAGE_4K: any page; PAGE_THP
  * and PAGE_2M: address_page is aligned to 512 and so is *page.
  */
-MM_MUST_CHECK int reservation_page(struct reservation *r, uint64_t address_page, unsigned node,
-				   enum page_class cls, uint32_t *page) MAY_LOCK_ARENA;
+static inline MM_MUST_CHECK int reservation_page(struct reservation *r, uint64_t address_page,
+						 unsigned node, enum page_class cls,
+						 uint32_t *page) MAY_LOCK_ARENA
+{
+	uint64_t offset = address_page - r->origin;
+	unsigned i = (unsigned)(offset / MEMORY_CHUNK_PAGES);
+	_Atomic uint32_t *slot = reservation_slot(r, node, cls, i);
+	uint32_t first = atomic_load_explicit(slot, memory_order_acquire);
+
+	if (__builtin_expect(!first, 0)) {
+		int rc = reservation_make_slice(r, node, cls, i);
+
+		if (rc)
+			return rc;
+		first = atomic_load_explicit(slot, memory_order_acquire);
+	}
+	*page = first + (uint32_t)(offset % MEMORY_CHUNK_PAGES);
+	return 0;
+}
+
 /* Bytes of all reservations of the process. */
 uint64_t reservation_bytes(void);

@@ -2,8 +2,8 @@
 /*
  * space_fault.c - page faults and look-ups.
  *
- * The life of a fault: (1) a present word that permits the access is the answer, without a lock;
- * (2) lock the entry of the page, expanding folded ones; (3) the vma, pinned by the lock, says
+ * The life of a fault: (1) find the entry of the page: a present word that permits the access is
+ * the answer, without a lock; (2) else lock it, expanding folded ones; (3) the vma, pinned by the lock, says
  * whether the access is allowed; (4) claim the page that the address decides, or ask the mappable
  * and take a reference; (5) show it to the host if there is one; (6) install the word and unlock,
  * in one exchange. Faults never take `mapping` (lock_order rule 1).
@@ -261,12 +261,17 @@ int space_fault(struct mm_space *s, uint64_t address, mm_access at, bool show_it
 	/* NO_TSA: resolve() keeps the lock when small entries are wanted. */
 	struct fault f = { .s = s, .page = address >> MM_PAGE_SHIFT, .at = at, .show = show_it };
 	unsigned level = s->mm->page_class == PAGE_4K ? 0 : 1;
+	uint64_t enough = show_it ? 0 : ENTRY_PRESENT | entry_of_access(at);
 	int rc;
+
+	if (enough && s->host)
+		enough |= ENTRY_HOSTED;
 
 	if (__builtin_expect(f.page >= s->end_page, 0))
 		return -EFAULT;
 	for (;;) {
-		if (!address_map_lock_page(&s->map, f.page, level, &f.u, &f.word, &rc))
+		if (!address_map_lock_page(&s->map, f.page, level, enough, &f.u, &f.word,
+					   &rc))
 			return rc;
 		f.word &= ~ENTRY_LOCK;
 		f.v = vma_at(&s->mm->vma_pool, entry_vma(f.word));
@@ -286,15 +291,6 @@ int space_fault(struct mm_space *s, uint64_t address, mm_access at, bool show_it
 
 int mm_fault(struct mm_space *s, uint64_t address, mm_access at)
 {
-	unsigned level;
-	uint64_t page = address >> MM_PAGE_SHIFT;
-
-	if (page >= s->end_page)
-		return -EFAULT;
-	uint64_t word = address_map_peek(&s->map, page, &level);
-
-	if (entry_permits(word, at) && (!s->host || (word & ENTRY_HOSTED)))
-		return 0;
 	return space_fault(s, address, at, false);
 }
 

@@ -228,6 +228,7 @@ int mm_mmap(struct mm_space *s, const struct mmap_opts *opts, uint64_t *address)
 	rc = map_range(s, opts, start, start + pages, &dead);
 	range_lock_unlock(&held);
 	vma_free_dead(&s->mm->vma_pool, dead);
+	address_map_bound_backlog();
 	if (rc)
 		return rc;
 	if (opts->platform_effect != PLATFORM_EFFECT_DEFAULT || opts->mlock_mode == MLOCK_EAGER) {
@@ -273,6 +274,7 @@ int mm_munmap(struct mm_space *s, uint64_t address, uint64_t length)
 	rc = space_unmap(s, start, end, &dead, &stopped);
 	range_lock_unlock(&held);
 	vma_free_dead(&s->mm->vma_pool, dead);
+	address_map_bound_backlog();
 	return rc;
 }
 
