@@ -53,7 +53,7 @@ static bool make_present(void) MAY_LOCK_ENTRY
 		uint64_t word;
 		int error;
 
-		if (!address_map_lock_page(&map, page, 0, &u, &word, &error))
+		if (!address_map_lock_page(&map, page, 0, 0, &u, &word, &error))
 			return false;
 		map_unit_install(&map, &u, present(page));
 	}
@@ -122,7 +122,7 @@ static void lock_unlock(struct gbench_state *s)
 			uint64_t word, page = first + micro_random(&state) % part;
 			int error;
 
-			if (!address_map_lock_page(&map, page, 0, &u, &word, &error))
+			if (!address_map_lock_page(&map, page, 0, 0, &u, &word, &error))
 				gbench_state_skip(s, "page not mapped");
 			else
 				map_unit_install(&map, &u, word & ~ENTRY_WAITER);
