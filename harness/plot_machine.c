@@ -103,8 +103,10 @@ bool plot_shade_range(const double values[], size_t count, double *low, double *
 			*low = fmin(*low, values[i]);
 			*high = fmax(*high, values[i]);
 		}
-	if (*high <= 0)
+	if (*high <= 0) {
+		*low = *high = 1;
 		return false;
+	}
 	if (*high / *low < 1.5) {
 		middle = sqrt(*low * *high);
 		*low = middle / sqrt(1.5);

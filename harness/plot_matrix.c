@@ -112,36 +112,34 @@ static void write_packages(FILE *out, const struct plot_machine *machine)
 	}
 }
 
-/* Writes both panels' cells and their scales; false if there is nothing to draw. */
-static bool write_panels(struct plot_set *set, const struct matrix *matrix, double low[2],
-			 double high[2])
+/* How many of p50 and p99 have a value at all; p99 alone is none. Fills their scales. */
+static unsigned scale_panels(const struct matrix *matrix, double low[2], double high[2])
 {
-	for (unsigned i = 0; i < 2; i++) {
-		char name[32];
-		FILE *out;
+	unsigned count = 0;
 
-		if (!plot_shade_range(matrix->cells[i], matrix->width * matrix->height, &low[i],
-				      &high[i]))
-			return false;
-		snprintf(name, sizeof(name), "cells%u.dat", i + 1);
-		out = plot_open(set, name);
-		if (!out)
-			return false;
-		write_cells(out, matrix, matrix->cells[i], low[i], high[i]);
-		fclose(out);
-	}
-	return true;
+	while (count < 2 && plot_shade_range(matrix->cells[count], matrix->width * matrix->height,
+					     &low[count], &high[count]))
+		count++;
+	return count;
 }
 
 static void draw(struct plot_set *set, const struct plot_machine *machine,
 		 const struct matrix *matrix, struct plot *plot, const char *subtitle, bool pairs)
 {
-	double low[2], high[2];
-	unsigned width = 1340, height = 740;
+	double low[2] = { 0 }, high[2] = { 0 };
+	unsigned width = 1340, height = 740, panels = scale_panels(matrix, low, high);
 	FILE *out, *edges, *packages;
 
-	if (!write_panels(set, matrix, low, high))
-		return;
+	for (unsigned i = 0; i < panels; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "cells%u.dat", i + 1);
+		out = plot_open(set, name);
+		if (!out)
+			return;
+		write_cells(out, matrix, matrix->cells[i], low[i], high[i]);
+		fclose(out);
+	}
 	edges = plot_open(set, "edges.dat");
 	packages = plot_open(set, "packages.dat");
 	if (edges && packages) {
@@ -162,8 +160,8 @@ static void draw(struct plot_set *set, const struct plot_machine *machine,
 	out = plot_settings(set, plot, width, height, subtitle);
 	if (!out)
 		return;
-	fprintf(out, "PAIRS = %d\nNX = %zu\nNY = %zu\nVALUES = %d\nIMAGE = %d\n", pairs,
-		matrix->width, matrix->height, matrix->width <= (pairs ? TEXT_MAX / 2 : TEXT_MAX),
+	fprintf(out, "PANELS = %u\nPAIRS = %d\nNX = %zu\nNY = %zu\nVALUES = %d\nIMAGE = %d\n",
+		panels, pairs, matrix->width, matrix->height, matrix->width <= (pairs ? TEXT_MAX / 2 : TEXT_MAX),
 		matrix->width * matrix->height > BOXES_MAX);
 	fprintf(out, "array LOW[2] = [%.9g, %.9g]\narray HIGH[2] = [%.9g, %.9g]\n", low[0], low[1],
 		high[0], high[1]);
@@ -182,6 +180,7 @@ static void draw_pairs(struct plot_set *set, const struct plot_machine *machine,
 		       const json_t *benchmark)
 {
 	const json_t *pairs = view_get(benchmark, "pairs");
+	double low[2], high[2];
 	struct matrix matrix;
 	struct plot *plot;
 	char subtitle[400];
@@ -201,6 +200,8 @@ static void draw_pairs(struct plot_set *set, const struct plot_machine *machine,
 				matrix_put(&matrix, (size_t)(mirrored ? y : x),
 					   (size_t)(mirrored ? x : y), each);
 		}
+	if (!scale_panels(&matrix, low, high))
+		goto out;
 	plot = plot_add(set, "pairs", view_text(benchmark, "workload", "?"));
 	if (!plot)
 		goto out;
@@ -218,6 +219,7 @@ static void draw_nodes(struct plot_set *set, const struct plot_machine *machine,
 		       const json_t *benchmark)
 {
 	const json_t *list = view_get(benchmark, "per_node");
+	double low[2], high[2];
 	struct matrix matrix;
 	struct plot *plot;
 	char subtitle[400];
@@ -239,6 +241,8 @@ static void draw_nodes(struct plot_set *set, const struct plot_machine *machine,
 		if (x >= 0 && node >= 0 && node < (double)nodes)
 			matrix_put(&matrix, (size_t)x, (size_t)node, each);
 	}
+	if (!scale_panels(&matrix, low, high))
+		goto out;
 	plot = plot_add(set, "nodes", view_text(benchmark, "workload", "?"));
 	if (!plot)
 		goto out;

@@ -192,6 +192,16 @@ static void write_flags_cell(FILE *out, const json_t *benchmark)
 	fputs("</td></tr>\n", out);
 }
 
+/* A name may break after its slashes, and nowhere else. */
+static void write_name(FILE *out, const char *name)
+{
+	for (; *name; name++) {
+		html_text(out, (char[2]){ *name, '\0' });
+		if (*name == '/')
+			fputs("<wbr>", out);
+	}
+}
+
 /* One row a role; roles but the first have no ratio and no flags of their own. */
 static void write_rows(FILE *out, const json_t *benchmark)
 {
@@ -210,7 +220,7 @@ static void write_rows(FILE *out, const json_t *benchmark)
 
 		fprintf(out, "<tr%s><td class=\"text\">",
 			view_true(benchmark, "is_floor") ? " class=\"floor\"" : "");
-		html_text(out, view_text(benchmark, "name", "(no name)"));
+		write_name(out, view_text(benchmark, "name", "(no name)"));
 		if (!whole)
 			html_format(out, " <i>%s</i>", view_text(role, "name", "?"));
 		if (batch > 1)

@@ -2,7 +2,7 @@
 # Question (PAIRS): what does it cost two PUs to meet, and is the step at a core, a cache or a
 # package? Question (not PAIRS): what does memory of another node cost each PU at its first touch?
 # Data: cells1.dat (p50), cells2.dat (p99): column, row, ns, text colour, text; edges.dat: column,
-# 1 (L3) or 2 (package); packages.dat: middle column, name. Settings: PAIRS, NX, NY, VALUES (print
+# 1 (L3) or 2 (package); packages.dat: middle column, name. Settings: PANELS (1: no p99), PAIRS, NX, NY, VALUES (print
 # them in the cells), IMAGE (too many cells for boxes), LOW[2], HIGH[2] (ns), and the tics.
 load 'common.gp'
 
@@ -20,7 +20,7 @@ set object 1 rectangle from graph 0,0 to graph 1,1 behind fc rgb 0xe6e6e6 fs sol
 side = H - 150.0
 
 set multiplot
-do for [panel=1:2] {
+do for [panel=1:PANELS] {
 	if (panel == 2) { unset label 9001; unset label 9002; unset label 9003; unset label 9004 }
 	if (PAIRS) {
 		left = (panel == 1 ? 50.0 : W/2.0 + 50)
