@@ -29,7 +29,7 @@ tests()
 {
 	local programs=()
 
-	step "$1" 600 "$make -k -j$jobs V=$1 programs"
+	step "$1" 600 "$make -s -k -j$jobs V=$1 programs"
 	for source in tests/unit/*_test.c; do
 		programs+=("build/$1/${source%.c}")
 	done
@@ -37,18 +37,18 @@ tests()
 }
 
 step runner 60 tests/run_test.sh
-step build 300 "$make -k -j$jobs V=release all"
+step build 300 "$make -s -k -j$jobs V=release all"
 step order 240 "ci/order.sh"
 tests debug 120
 mapfile -t cli < <(find tests/cli -maxdepth 1 -type f -perm -u+x | sort)
 [ ${#cli[@]} -eq 0 ] || step cli 180 "${cli[@]}"
-step micro 180 "$make -j$jobs V=release build/release/micro"
+step micro 180 "$make -s -j$jobs V=release build/release/micro"
 step lint 240 "ci/lint.sh"
 tests release 120
 tests asan 240
 tests tsan 300
 if [ -n "$(ls tests/fuzz/*_fuzz.c 2>/dev/null)" ]; then
-	step fuzz 300 "$make V=fuzz CC=${CLANG:-clang-14} -j$jobs SECONDS=${FUZZ_SECONDS:-5} fuzz-run"
+	step fuzz 300 "$make -s V=fuzz CC=${CLANG:-clang-14} -j$jobs SECONDS=${FUZZ_SECONDS:-5} fuzz-run"
 fi
 
 echo "check: $((SECONDS - start)) s"
