@@ -83,8 +83,7 @@ static void help(FILE *out)
 	      "  faultline list workloads                       what can be measured\n"
 	      "\nResults are kept in results/; exit codes: 0 fine, 2 usage, 3 wrong answers,\n"
 	      "4 the machine lacks something, 6 crash or hang, 7 files, 130 interrupted.\n"
-	      "Every command takes --json and --help; options are also FAULTLINE_* variables.\n"
-	      "More: faultline --help, faultline COMMAND --help, faultline --version.\n",
+	      "Every command takes --json and --help; see also faultline --help, --version.\n",
 	      out);
 }
 

@@ -155,6 +155,21 @@ bool env_huge_pages(int node, unsigned size_kb, long *total, long *unused)
 	return true;
 }
 
+uint64_t env_huge_bytes_free(void)
+{
+	static const char *const files[] = { "free_hugepages", "nr_overcommit_hugepages" };
+	char path[128], text[32];
+	uint64_t pages = 0;
+
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-2048kB/%s",
+			 files[i]);
+		if (env_read_line(path, text, sizeof(text)))
+			pages += strtoull(text, NULL, 10);
+	}
+	return pages << 21;
+}
+
 /* The file's line, or null and <key>_reason. */
 static void set_line(json_t *object, const char *key, const char *path)
 {

@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "harness/clock.h"
 #include "harness/topology.h"
@@ -29,6 +30,9 @@ bool env_has_gnuplot(void);
 bool env_has_counters(char *why, size_t size);
 /* Huge pages of size_kb in the pool of a node (kernel's number), and free ones. False: none. */
 bool env_huge_pages(int node, unsigned size_kb, long *total, long *unused);
+
+/* Bytes in free 2 MiB pages of all nodes, with those that the kernel would add on demand. */
+uint64_t env_huge_bytes_free(void);
 
 /* A number, or null for what is not finite. */
 json_t *env_number(double value);

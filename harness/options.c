@@ -370,12 +370,17 @@ int options_set(struct options *options, enum option_id id, const char *value,
 	if (!rc && option->parse && (*text || origin != ORIGIN_DEFAULT))
 		rc = option->parse(options, text, reason, sizeof(reason));
 	if (rc) {
-		snprintf(error, size, "%s%s%s: %s%s%s%s", origin == ORIGIN_ENVIRONMENT ? "" : "--",
-			 origin == ORIGIN_ENVIRONMENT
-				 ? option_variable(option, variable, sizeof(variable))
-				 : option->name,
-			 option->choices ? "" : " ", option->choices ? "" : "\"",
-			 option->choices ? "" : value, option->choices ? "" : "\" ", reason);
+		const char *name = option->name;
+
+		if (origin == ORIGIN_ENVIRONMENT)
+			name = option_variable(option, variable, sizeof(variable));
+		/* Choices are lists: their reason names the element. */
+		if (option->choices)
+			snprintf(error, size, "%s%s: %s", name == variable ? "" : "--", name,
+				 reason);
+		else
+			snprintf(error, size, "%s%s: \"%s\" %s", name == variable ? "" : "--", name,
+				 value, reason);
 		free(text);
 		return -EINVAL;
 	}

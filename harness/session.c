@@ -139,6 +139,17 @@ void session_save_all(struct session *s)
 	session_save(s);
 }
 
+/* What is asked of the pool of huge pages must be in it: an empty one kills what touches it. */
+static uint64_t memory_for(const struct session *s, const struct plan_benchmark *b)
+{
+	uint64_t pool = UINT64_MAX;
+
+	if (b->translator && strcmp(b->pages, "2m") == 0 &&
+	    !(b->translator->translator->capabilities & TRANSLATOR_COMPUTES_NOTHING))
+		pool = env_huge_bytes_free();
+	return pool < s->memory_max ? pool : s->memory_max;
+}
+
 static struct runner_request request_for(const struct session *s, size_t index, unsigned repetition)
 {
 	const struct plan_benchmark *b = &s->plan.benchmarks[index];
@@ -150,7 +161,7 @@ static struct runner_request request_for(const struct session *s, size_t index, 
 		.policy = &s->plan.policy,
 		.cpus = b->cpus,
 		.duration_ns = s->plan.duration_ns,
-		.memory_max = s->memory_max,
+		.memory_max = memory_for(s, b),
 		/* The same inputs whatever the order of the run is. */
 		.seed = s->options->seed + repetition * UINT64_C(1000003) + index,
 		.time_box_ns = TIME_BOX_NS(s->plan.duration_ns),
@@ -258,13 +269,14 @@ static void raise_code(struct session *s, int code)
 
 static void refuse(struct session *s, struct result_benchmark *b, const struct runner_result *run)
 {
-	/* Said once, not in each repetition. */
-	if (!b->error[0]) {
-		progress_end(&s->progress);
-		complain("%s: %s", b->plan->name, run->error);
-		result_note(&s->result, "%s: %s", b->plan->name, run->error);
-	}
-	snprintf(b->error, sizeof(b->error), "%s", run->error);
+	bool pool = run->rc == -ENOMEM && strcmp(b->plan->pages, "2m") == 0;
+
+	/* A benchmark that was refused is not tried again, so this is said once. */
+	snprintf(b->error, sizeof(b->error), "%s%s", run->error,
+		 pool ? "; more 2 MiB pages: sysctl -w vm.nr_hugepages=512" : "");
+	progress_end(&s->progress);
+	complain("%s: %s", b->plan->name, b->error);
+	result_note(&s->result, "%s: %s", b->plan->name, b->error);
 	raise_code(s, run->rc == -EINVAL ? CODE_USAGE : CODE_MACHINE);
 }
 
