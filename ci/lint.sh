@@ -184,20 +184,30 @@ check_shell()
 check_cppcheck()
 {
 	command -v cppcheck >/dev/null || return 77
-	cppcheck --quiet --std=c11 --enable=warning,portability -j "$JOBS" -I. -D_GNU_SOURCE \
+	cppcheck --quiet --cppcheck-build-dir=build/lint --std=c11 --enable=warning,portability -j "$JOBS" -I. -D_GNU_SOURCE \
 		-D__x86_64__ --inline-suppr --suppress=missingIncludeSystem --suppress=arrayIndexThenCheck \
 		--suppress=autoVariables:harness/hlog.c \
 		--library=ci/cppcheck.cfg engine workloads translators harness 2>&1
 }
 
+# Looks again only at sources that changed since they were found clean, or whose headers may have.
 check_tidy()
 {
+	local f stamp todo=() newest
+
 	command -v "$TIDY" >/dev/null || return 77
-	echo "$sources" | grep -v '^tests/' | xargs -r -P "$JOBS" -n 4 sh -c \
-		'"$0" --quiet "$@" -- -D_GNU_SOURCE -I. -std=c11 2>/dev/null' "$TIDY" | sed "s,^$PWD/,,"
+	# shellcheck disable=SC2012,SC2086
+	newest=$(ls -t $headers .clang-tidy | head -n 1)
+	for f in $(echo "$sources" | grep -v '^tests/'); do
+		stamp=build/lint/${f//\//_}
+		[ "$stamp" -nt "$f" ] && [ "$stamp" -nt "$newest" ] || todo+=("$f")
+	done
+	printf '%s\n' "${todo[@]}" | xargs -r -P "$JOBS" -n 1 sh -c \
+		'"$0" --quiet "$1" -- -D_GNU_SOURCE -I. -std=c11 2>/dev/null &&
+			touch "build/lint/$(echo "$1" | tr / _)"' "$TIDY" | sed "s,^$PWD/,,"
 }
 
-mkdir -p build
+mkdir -p build/lint
 all=(head length own_header includes list words no_tsa readme shell format header_alone clang cppcheck
 	tidy)
 [ $# -eq 0 ] || all=("$@")
