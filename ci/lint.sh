@@ -184,6 +184,9 @@ check_shell()
 check_cppcheck()
 {
 	command -v cppcheck >/dev/null || return 77
+	[ build/lint/.kept -nt ci/cppcheck.cfg ] ||
+		rm -f build/lint/*.a? build/lint/files.txt
+	touch build/lint/.kept
 	cppcheck --quiet --cppcheck-build-dir=build/lint --std=c11 --enable=warning,portability -j "$JOBS" -I. -D_GNU_SOURCE \
 		-D__x86_64__ --inline-suppr --suppress=missingIncludeSystem --suppress=arrayIndexThenCheck \
 		--suppress=autoVariables:harness/hlog.c \
