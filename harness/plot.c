@@ -165,7 +165,7 @@ static void exec_gnuplot(const char *work, const char *script)
 	_exit(errno == ENOENT ? NOT_FOUND : 1);
 }
 
-/* The first line of gnuplot's messages that says something. */
+/* Adds what gnuplot says of its failure; warnings come with every empty layer. */
 static void read_message(const struct plot_set *set, char *error, size_t size)
 {
 	char path[sizeof(set->work) + 16], line[256];
@@ -175,7 +175,7 @@ static void read_message(const struct plot_set *set, char *error, size_t size)
 	in = fopen(path, "re");
 	while (in && fgets(line, sizeof(line), in)) {
 		line[strcspn(line, "\n")] = '\0';
-		if (strlen(line) > strspn(line, " \t^")) {
+		if (strlen(line) > strspn(line, " \t^") && !strstr(line, "warning:")) {
 			size_t used = strlen(error);
 
 			snprintf(error + used, size - used, "; %s", line);

@@ -79,6 +79,8 @@ static void write_data(FILE *data, struct bars *bars)
 		plot_field(data, view_format_ratio(ratio, (char[VIEW_TEXT_SIZE]){ 0 }));
 		fputs("\n", data);
 	}
+	/* gnuplot 5.4 crashes on a layer without a point: one out of sight on each side of 1. */
+	fputs("-9 2 2 2 \" \" \" \"\n-9 0.5 0.5 0.5 \" \" \" \"\n", data);
 }
 
 void plot_floors(struct plot_set *set)

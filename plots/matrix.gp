@@ -17,6 +17,8 @@ unset key
 # Neither end of the palette: seen on light and on dark cells.
 EDGE = 0xe07b00
 set object 1 rectangle from graph 0,0 to graph 1,1 behind fc rgb 0xe6e6e6 fs solid noborder
+# To three digits.
+three(x) = floor(x/10.0**(floor(log10(x))-2) + 0.5) * 10.0**(floor(log10(x))-2)
 side = H - 150.0
 
 set multiplot
@@ -47,7 +49,7 @@ do for [panel=1:PANELS] {
 	bar_high = HIGH[panel]
 	do for [i=0:4] {
 		at = bar_low * (bar_high/bar_low)**(i/4.0)
-		set cbtics add (ns(real(sprintf('%.3g', at))) at)
+		set cbtics add (ns(three(at)) at)
 	}
 	set label 1 (panel == 1 ? 'p50' : 'p99') at graph 0, graph 1 offset 0,1.8 left \
 		font 'DejaVu Sans,13' tc rgb INK
