@@ -68,7 +68,7 @@ struct result_benchmark {
 	char placement_reason[160];
 	unsigned flags;
 	bool verified; /* no repetition failed, and one was verified */
-	char error[400]; /* why it is void, or was refused; "" */
+	char error[512]; /* why it is void, or was refused; "" */
 };
 
 struct result {
