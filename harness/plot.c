@@ -128,8 +128,8 @@ struct plot *plot_add(struct plot_set *set, const char *section, const char *nam
 	return plot;
 }
 
-FILE *plot_settings(struct plot_set *set, const struct plot *plot, unsigned width,
-		    unsigned height, const char *subtitle)
+FILE *plot_settings(struct plot_set *set, const struct plot *plot, unsigned width, unsigned height,
+		    const char *subtitle)
 {
 	FILE *out = plot_open(set, "settings.gp");
 
@@ -338,8 +338,7 @@ static bool in_every_name(const char *segment, size_t length, const char *const 
 	return true;
 }
 
-void plot_label(const char *name, const char *const names[], size_t count, char *label,
-		size_t size)
+void plot_label(const char *name, const char *const names[], size_t count, char *label, size_t size)
 {
 	size_t used = 0;
 

@@ -20,7 +20,8 @@
 #include <stdio.h>
 
 struct plot {
-	const char *section; /* constant: "curves", "machine", "pairs", "nodes", "scaling", "floors" */
+	const char
+		*section; /* constant: "curves", "machine", "pairs", "nodes", "scaling", "floors" */
 	char file[128]; /* name within DIR/plots */
 	char title[192]; /* what is shown; also the text for those who do not see it */
 	char error[256]; /* why it was not drawn; empty: drawn */
@@ -60,8 +61,8 @@ FILE *plot_open(struct plot_set *set, const char *name);
  * Opens settings.gp and writes what all scripts want: W and H (pixels), TITLE, SUBTITLE, STAMP,
  * SYNTHETIC. The caller adds its own and closes. NULL on failure.
  */
-FILE *plot_settings(struct plot_set *set, const struct plot *plot, unsigned width,
-		    unsigned height, const char *subtitle);
+FILE *plot_settings(struct plot_set *set, const struct plot *plot, unsigned width, unsigned height,
+		    const char *subtitle);
 
 /* Runs gnuplot on a script of plots/. The outcome is in plot->error. */
 void plot_draw(struct plot_set *set, struct plot *plot, const char *script);

@@ -10,14 +10,14 @@
 
 #include <string.h>
 
-#define ASSET(symbol, file)                                                                    \
-	__asm__(".pushsection .rodata\n"                                                       \
-		".globl plot_asset_" #symbol "\n"                                              \
-		".hidden plot_asset_" #symbol "\n"                                             \
-		"plot_asset_" #symbol ":\n"                                                    \
-		".incbin \"plots/" file "\"\n"                                                 \
-		".byte 0\n"                                                                    \
-		".popsection\n");                                                              \
+#define ASSET(symbol, file)                        \
+	__asm__(".pushsection .rodata\n"           \
+		".globl plot_asset_" #symbol "\n"  \
+		".hidden plot_asset_" #symbol "\n" \
+		"plot_asset_" #symbol ":\n"        \
+		".incbin \"plots/" file "\"\n"     \
+		".byte 0\n"                        \
+		".popsection\n");                  \
 	extern const char plot_asset_##symbol[] __attribute__((visibility("hidden")))
 
 ASSET(common, "common.gp");

@@ -33,7 +33,8 @@ static size_t write_points(struct curves *curves, const json_t *curve)
 	size_t i, written = 0;
 	json_t *point;
 
-	json_array_foreach(curve, i, point) {
+	json_array_foreach(curve, i, point)
+	{
 		const json_t *x = json_array_get(point, 0), *y = json_array_get(point, 1);
 		double percentile = json_number_value(x), ns = json_number_value(y);
 
@@ -49,8 +50,8 @@ static size_t write_points(struct curves *curves, const json_t *curve)
 	return written;
 }
 
-static void add_curve(struct curves *curves, const json_t *latency, const char *label,
-		      double batch, size_t benchmark, size_t role, bool floor)
+static void add_curve(struct curves *curves, const json_t *latency, const char *label, double batch,
+		      size_t benchmark, size_t role, bool floor)
 {
 	size_t written;
 	char *to;
@@ -85,7 +86,8 @@ static void add_benchmark(struct curves *curves, const json_t *result, const jso
 	json_t *role;
 
 	plot_label(view_text(benchmark, "name", "?"), names, count, own, sizeof(own));
-	json_array_foreach(roles, i, role) {
+	json_array_foreach(roles, i, role)
+	{
 		snprintf(label, sizeof(label), "%s%s%s", view_text(role, "name", "?"),
 			 *own ? " · " : "", own);
 		add_curve(curves, view_get(role, "latency"), label, view_number(role, "batch"),
@@ -166,7 +168,8 @@ void plot_curves(struct plot_set *set)
 	const json_t **group = calloc(total + 1, sizeof(*group));
 	json_t *each;
 
-	json_array_foreach(all, i, each) {
+	json_array_foreach(all, i, each)
+	{
 		const char *workload = view_text(each, "workload", "?");
 		size_t count = 0, j;
 		json_t *other;
@@ -174,7 +177,8 @@ void plot_curves(struct plot_set *set)
 		if (!group || view_true(each, "is_floor"))
 			continue;
 		/* The group is drawn when its first member comes up. */
-		json_array_foreach(all, j, other) {
+		json_array_foreach(all, j, other)
+		{
 			if (strcmp(view_text(other, "workload", "?"), workload) != 0)
 				continue;
 			if (j < i)

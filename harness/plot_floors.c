@@ -30,7 +30,8 @@ static bool is_between(const json_t *all, const json_t *benchmark)
 	bool fewer = false, more = false;
 	json_t *each;
 
-	json_array_foreach(all, i, each) {
+	json_array_foreach(all, i, each)
+	{
 		if (strncmp(view_text(each, "name", ""), name, head) != 0)
 			continue;
 		fewer = fewer || view_number(each, "threads") < threads;
@@ -45,10 +46,9 @@ static void collect(struct bars *bars, const json_t *result)
 	size_t i;
 	json_t *each;
 
+	json_array_foreach(all, i, each) if (view_number(each, "floor.ratio") > 0) bars->total++;
 	json_array_foreach(all, i, each)
-		if (view_number(each, "floor.ratio") > 0)
-			bars->total++;
-	json_array_foreach(all, i, each) {
+	{
 		if (!(view_number(each, "floor.ratio") > 0) || bars->count == BARS_MAX ||
 		    (bars->total > BARS_MAX && is_between(all, each)))
 			continue;

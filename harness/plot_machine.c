@@ -14,9 +14,10 @@
 static int compare(const void *left, const void *right)
 {
 	const struct plot_pu *a = left, *b = right;
-	const int keys[][2] = { { a->package, b->package }, { a->node, b->node },
-				{ a->l3, b->l3 },	    { a->core, b->core },
-				{ a->smt, b->smt },	    { a->os, b->os } };
+	const int keys[][2] = {
+		{ a->package, b->package }, { a->node, b->node }, { a->l3, b->l3 },
+		{ a->core, b->core },	    { a->smt, b->smt },	  { a->os, b->os }
+	};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (keys[i][0] != keys[i][1])
@@ -41,7 +42,8 @@ int plot_machine_init(struct plot_machine *machine, const json_t *result)
 	machine->pus = calloc(json_array_size(pus) + 1, sizeof(*machine->pus));
 	if (!machine->pus)
 		return -ENOMEM;
-	json_array_foreach(pus, i, each) {
+	json_array_foreach(pus, i, each)
+	{
 		struct plot_pu *pu = &machine->pus[machine->count];
 
 		*pu = (struct plot_pu){ .os = member(each, "os"),

@@ -88,8 +88,7 @@ static void write_ticks(FILE *out, const char *axis, const struct plot_machine *
 static void write_edges(FILE *out, const struct plot_machine *machine)
 {
 	for (size_t i = 1; i < machine->count; i++) {
-		enum plot_sharing sharing =
-			plot_sharing_of(&machine->pus[i - 1], &machine->pus[i]);
+		enum plot_sharing sharing = plot_sharing_of(&machine->pus[i - 1], &machine->pus[i]);
 
 		if (sharing >= SHARING_PACKAGE)
 			fprintf(out, "%zu %d\n", i, sharing == SHARING_NONE ? 2 : 1);
@@ -101,7 +100,8 @@ static void write_packages(FILE *out, const struct plot_machine *machine)
 	for (size_t i = 0, from = 0; i < machine->count; i++) {
 		char text[48];
 
-		if (i + 1 < machine->count && machine->pus[i + 1].package == machine->pus[i].package)
+		if (i + 1 < machine->count &&
+		    machine->pus[i + 1].package == machine->pus[i].package)
 			continue;
 		snprintf(text, sizeof(text), machine->count > 64 ? "P%d" : "package %d",
 			 machine->pus[i].package);
@@ -161,7 +161,8 @@ static void draw(struct plot_set *set, const struct plot_machine *machine,
 	if (!out)
 		return;
 	fprintf(out, "PANELS = %u\nPAIRS = %d\nNX = %zu\nNY = %zu\nVALUES = %d\nIMAGE = %d\n",
-		panels, pairs, matrix->width, matrix->height, matrix->width <= (pairs ? TEXT_MAX / 2 : TEXT_MAX),
+		panels, pairs, matrix->width, matrix->height,
+		matrix->width <= (pairs ? TEXT_MAX / 2 : TEXT_MAX),
 		matrix->width * matrix->height > BOXES_MAX);
 	fprintf(out, "array LOW[2] = [%.9g, %.9g]\narray HIGH[2] = [%.9g, %.9g]\n", low[0], low[1],
 		high[0], high[1]);
@@ -191,7 +192,8 @@ static void draw_pairs(struct plot_set *set, const struct plot_machine *machine,
 		goto out;
 	/* First every pair the other way round, then as measured: that wins. */
 	for (int mirrored = 1; mirrored >= 0; mirrored--)
-		json_array_foreach(pairs, i, each) {
+		json_array_foreach(pairs, i, each)
+		{
 			double a = view_number(each, "cpu_a"), b = view_number(each, "cpu_b");
 			int x = a >= 0 ? plot_machine_index(machine, (int)a) : -1;
 			int y = b >= 0 ? plot_machine_index(machine, (int)b) : -1;
@@ -226,7 +228,8 @@ static void draw_nodes(struct plot_set *set, const struct plot_machine *machine,
 	size_t i, nodes = 1;
 	json_t *each;
 
-	json_array_foreach(list, i, each) {
+	json_array_foreach(list, i, each)
+	{
 		double node = view_number(each, "node");
 
 		if (node >= (double)nodes && node < 1024)
@@ -234,7 +237,8 @@ static void draw_nodes(struct plot_set *set, const struct plot_machine *machine,
 	}
 	if (!matrix_init(&matrix, machine->count, nodes))
 		goto out;
-	json_array_foreach(list, i, each) {
+	json_array_foreach(list, i, each)
+	{
 		double cpu = view_number(each, "cpu"), node = view_number(each, "node");
 		int x = cpu >= 0 ? plot_machine_index(machine, (int)cpu) : -1;
 
@@ -267,11 +271,13 @@ static void draw_each(struct plot_set *set, const char *key,
 
 	if (plot_machine_init(&machine, set->result) != 0)
 		return;
-	json_array_foreach(all, i, each) {
+	json_array_foreach(all, i, each)
+	{
 		size_t length = json_array_size(view_get(each, key));
 		bool chosen = length > 0 && machine.count > 0;
 
-		json_array_foreach(all, j, other) {
+		json_array_foreach(all, j, other)
+		{
 			size_t found = json_array_size(view_get(other, key));
 
 			if (strcmp(view_text(other, "workload", "?"),

@@ -46,7 +46,8 @@ static size_t collect(const json_t *all, const char *group, struct point *points
 	size_t i, count = 0;
 	json_t *each;
 
-	json_array_foreach(all, i, each) {
+	json_array_foreach(all, i, each)
+	{
 		char other[GROUP_SIZE];
 		struct point point = { view_number(each, "threads"),
 				       view_number(each, "throughput.ops_per_s"),
@@ -96,8 +97,9 @@ static void write_line(struct lines *lines, FILE *data, const char *group,
 		fputs(" ", data);
 		plot_value(data, points[i].high / unit);
 		fputs("\n", data);
-		lines->high = fmax(lines->high, points[i].rate / unit);
-		lines->low = fmin(lines->low, points[i].rate / unit);
+		/* fmax and fmin pass over a whisker that is NaN. */
+		lines->high = fmax(lines->high, fmax(points[i].rate, points[i].high) / unit);
+		lines->low = fmin(lines->low, fmin(points[i].rate, points[i].low) / unit);
 	}
 	fputs("\n\n", data);
 }
@@ -108,15 +110,16 @@ static void write_lines(struct lines *lines, FILE *data, const json_t *all)
 	size_t i;
 	json_t *each;
 
-	json_array_foreach(all, i, each) {
+	json_array_foreach(all, i, each)
+	{
 		char group[GROUP_SIZE];
 		bool known = false;
 		size_t count;
 
 		if (!belongs(lines, each))
 			continue;
-		if (!lines->longest || view_number(each, "threads") >
-					       view_number(lines->longest, "threads"))
+		if (!lines->longest ||
+		    view_number(each, "threads") > view_number(lines->longest, "threads"))
 			lines->longest = each;
 		group_of(each, group);
 		for (size_t j = 0; j < lines->count; j++)
@@ -171,18 +174,19 @@ static unsigned write_boundaries(const struct plot_machine *machine, const json_
 	return marks;
 }
 
-static void write_settings(struct plot_set *set, const struct plot *plot,
-			   const struct lines *lines, unsigned marks)
+static void write_settings(struct plot_set *set, const struct plot *plot, const struct lines *lines,
+			   unsigned marks)
 {
 	const char *names[LINES_MAX];
 	unsigned rows = (unsigned)(lines->count + 2) / 2;
 	char subtitle[200];
 	FILE *out;
 
-	snprintf(subtitle, sizeof(subtitle),
-		 "placement %.40s; 1× is the rate of a thread when they are fewest; medians, whisker: "
-		 "smallest to largest%s",
-		 lines->place, lines->left_out ? "; first lines only" : "");
+	snprintf(
+		subtitle, sizeof(subtitle),
+		"placement %.40s; 1× is the rate of a thread when they are fewest; medians, whisker: "
+		"smallest to largest%s",
+		lines->place, lines->left_out ? "; first lines only" : "");
 	out = plot_settings(set, plot, 1000, 500 + 22 * rows, subtitle);
 	if (!out)
 		return;
@@ -247,15 +251,16 @@ void plot_scaling(struct plot_set *set)
 	if (plot_machine_init(&machine, set->result) != 0)
 		return;
 	for (int floors = 0; floors < 2; floors++)
-		json_array_foreach(all, i, each) {
+		json_array_foreach(all, i, each)
+		{
 			const char *place = view_text(each, "placement.asked.place", "");
 
 			/* Each placement at its first benchmark only. */
-			json_array_foreach(all, j, other)
-				if (view_true(other, "is_floor") == floors &&
-				    strcmp(view_text(other, "placement.asked.place", ""),
-					   place) == 0)
-					break;
+			json_array_foreach(
+				all, j,
+				other) if (view_true(other, "is_floor") == floors &&
+					   strcmp(view_text(other, "placement.asked.place", ""),
+						  place) == 0) break;
 			if (j == i)
 				draw(set, &machine, place, floors);
 		}

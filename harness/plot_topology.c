@@ -100,17 +100,16 @@ static struct shape measure(const struct drawing *d, enum level level, size_t fi
 		struct shape child = measure(d, level + 1, first + at, length);
 
 		shape.child_width = child.width > shape.child_width ? child.width
-								     : shape.child_width;
+								    : shape.child_width;
 		shape.child_height = child.height > shape.child_height ? child.height
-									: shape.child_height;
+								       : shape.child_height;
 		at += length;
 	}
 	shape.child_width += gap;
 	shape.child_height += gap;
 	for (int columns = 1; columns <= (int)children; columns++) {
 		int rows = ((int)children + columns - 1) / columns;
-		double aspect = (double)(columns * shape.child_width) /
-				(rows * shape.child_height);
+		double aspect = (double)(columns * shape.child_width) / (rows * shape.child_height);
 		/* Empty places in the last row cost a little. */
 		double cost = fabs(log(aspect / aspects[level])) +
 			      3.0 * (columns * rows - (int)children) / (double)children;
@@ -121,8 +120,8 @@ static struct shape measure(const struct drawing *d, enum level level, size_t fi
 		}
 	}
 	shape.width = shape.columns * shape.child_width - gap;
-	shape.height = ((int)children + shape.columns - 1) / shape.columns * shape.child_height -
-		       gap;
+	shape.height =
+		((int)children + shape.columns - 1) / shape.columns * shape.child_height - gap;
 	if (has_frame(d, level, first)) {
 		shape.width += 2 * padding(level);
 		shape.height += 2 * padding(level) + title_height(d, level);
@@ -137,8 +136,7 @@ static void put_box(const struct drawing *d, int x, int y, int width, int height
 }
 
 /* Alignment: 0 left, 1 centre, 2 right. */
-static void put_text(FILE *out, int x, int y, const char *text, unsigned colour,
-		     int alignment)
+static void put_text(FILE *out, int x, int y, const char *text, unsigned colour, int alignment)
 {
 	fprintf(out, "%d %d %u %d ", x, y, colour, alignment);
 	plot_field(out, text);
@@ -167,9 +165,9 @@ static void place_pu(const struct drawing *d, size_t index, int x, int y)
 	const struct panel *panel = d->panel;
 	double value = panel->values[index];
 	bool known = isfinite(value) && value > 0;
-	double shade = !known	       ? -1 :
-		       panel->is_plan ? 0.8 * (value - 1) / (panel->high - 1) :
-					plot_shade(value, panel->low, panel->high);
+	double shade = !known		? -1
+		       : panel->is_plan ? 0.8 * (value - 1) / (panel->high - 1)
+					: plot_shade(value, panel->low, panel->high);
 	unsigned ink = shade > 0.52 ? 0xffffff : known ? 0x222222 : 0x8a8a8a;
 	char text[VIEW_TEXT_SIZE] = "–";
 
@@ -195,8 +193,7 @@ static int by_number(const void *left, const void *right)
 }
 
 /* " · PU 0-7,128-135" */
-static void range_text(const struct drawing *d, size_t first, size_t count, char *text,
-		       size_t size)
+static void range_text(const struct drawing *d, size_t first, size_t count, char *text, size_t size)
 {
 	int *numbers = calloc(count, sizeof(*numbers));
 	size_t used = 0;
@@ -266,8 +263,7 @@ static void place_header(const struct drawing *d, int x, int y, int width)
 	char text[128], value[VIEW_TEXT_SIZE];
 
 	if (panel->is_plan) {
-		put_text(d->large, x, y + 14, "order of the threads on their PUs", 0x222222,
-			 0);
+		put_text(d->large, x, y + 14, "order of the threads on their PUs", 0x222222, 0);
 		return;
 	}
 	snprintf(text, sizeof(text), "%s by PU, %s", panel->name, unit_text(panel));
@@ -344,7 +340,8 @@ static size_t first_role_values(const struct drawing *d, const json_t *benchmark
 
 	for (i = 0; values && i < d->machine.count; i++)
 		values[i] = NAN;
-	json_array_foreach(list, i, each) {
+	json_array_foreach(list, i, each)
+	{
 		double cpu = view_number(each, "cpu"), value = view_number(each, key);
 		int index = cpu >= 0 ? plot_machine_index(&d->machine, (int)cpu) : -1;
 
@@ -405,7 +402,8 @@ static void draw_plan(struct plot_set *set, struct drawing *d)
 		free(panel.values);
 		return;
 	}
-	json_array_foreach(all, i, each) {
+	json_array_foreach(all, i, each)
+	{
 		const json_t *asked = view_get(each, "placement.asked.cpus");
 
 		if (json_array_size(asked) > json_array_size(cpus)) {
@@ -413,7 +411,8 @@ static void draw_plan(struct plot_set *set, struct drawing *d)
 			widest = each;
 		}
 	}
-	json_array_foreach(cpus, i, each) {
+	json_array_foreach(cpus, i, each)
+	{
 		int index = plot_machine_index(&d->machine, (int)json_integer_value(each));
 
 		if (index >= 0 && !panel.values[index])
@@ -437,12 +436,14 @@ void plot_topology(struct plot_set *set)
 		return;
 	d.pu_width = d.machine.count <= 16 ? 96 : d.machine.count <= 64 ? 62 : 38;
 	d.pu_height = d.machine.count <= 16 ? 46 : d.machine.count <= 64 ? 36 : 20;
-	json_array_foreach(all, i, each) {
+	json_array_foreach(all, i, each)
+	{
 		size_t best = first_role_values(&d, each, "p50", NULL);
 		bool chosen = best > 0 && !view_true(each, "is_floor");
 
 		/* The first of those of its workload that cover most. */
-		json_array_foreach(all, j, other) {
+		json_array_foreach(all, j, other)
+		{
 			size_t found;
 
 			if (!chosen || strcmp(view_text(other, "workload", "?"),

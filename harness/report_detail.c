@@ -62,16 +62,13 @@ static void write_flag(FILE *out, const json_t *all, const char *flag)
 	size_t i, count = 0, total = json_array_size(all);
 	json_t *each;
 
-	json_array_foreach(all, i, each)
-		count += (size_t)view_flagged(each, flag);
+	json_array_foreach(all, i, each) count += (size_t)view_flagged(each, flag);
 	html_format(out, "<dt><span class=\"flag\">%s</span></dt><dd>%s ", flag, meaning_of(flag));
 	fprintf(out, "<small>%zu of %zu benchmarks", count, total);
 	if (count <= NAMES_MAX) {
 		count = 0;
-		json_array_foreach(all, i, each)
-			if (view_flagged(each, flag))
-				html_format(out, "%s%s", count++ ? ", " : ": ",
-					    view_text(each, "name", "?"));
+		json_array_foreach(all, i, each) if (view_flagged(each, flag)) html_format(
+			out, "%s%s", count++ ? ", " : ": ", view_text(each, "name", "?"));
 	}
 	fputs("</small></dd>\n", out);
 }
@@ -84,8 +81,10 @@ void report_detail_flags(FILE *out, const json_t *result)
 	json_t *each, *flag;
 
 	fputs("<section id=\"flags\"><h2>Flags</h2>\n<dl class=\"flags\">\n", out);
-	json_array_foreach(all, i, each) {
-		json_array_foreach(view_get(each, "flags"), j, flag) {
+	json_array_foreach(all, i, each)
+	{
+		json_array_foreach(view_get(each, "flags"), j, flag)
+		{
 			const char *name = json_string_value(flag);
 
 			if (!name || met_before(all, i, j, name))
@@ -105,9 +104,8 @@ void report_detail_flags(FILE *out, const json_t *result)
 		fputs("<p>No benchmark was flagged.</p>\n", out);
 	if (json_array_size(notes))
 		fputs("<h3>Of this machine</h3>\n<ul>", out);
-	json_array_foreach(notes, i, each)
-		html_format(out, "<li>%s</li>\n", json_is_string(each) ? json_string_value(each)
-								       : "?");
+	json_array_foreach(notes, i, each) html_format(
+		out, "<li>%s</li>\n", json_is_string(each) ? json_string_value(each) : "?");
 	fputs(json_array_size(notes) ? "</ul></section>\n" : "</section>\n", out);
 }
 
@@ -125,7 +123,8 @@ const char *report_detail_cpus(const json_t *cpus, char *text, size_t size)
 	json_t *each;
 
 	text[0] = '\0';
-	json_array_foreach(cpus, i, each) {
+	json_array_foreach(cpus, i, each)
+	{
 		const json_t *cpu = json_is_object(each) ? json_object_get(each, "cpu") : each;
 
 		if (numbers && json_is_integer(cpu))
@@ -138,9 +137,8 @@ const char *report_detail_cpus(const json_t *cpus, char *text, size_t size)
 
 		while (to + 1 < count && numbers[to + 1] <= numbers[to] + 1)
 			to++;
-		snprintf(text + used, size - used,
-			 numbers[to] > numbers[from] ? "%s%d-%d" : "%s%d", used ? "," : "",
-			 numbers[from], numbers[to]);
+		snprintf(text + used, size - used, numbers[to] > numbers[from] ? "%s%d-%d" : "%s%d",
+			 used ? "," : "", numbers[from], numbers[to]);
 		used += strlen(text + used);
 		from = to + 1;
 	}
@@ -204,8 +202,7 @@ void report_detail_placement(FILE *out, const json_t *result)
 	      "<thead><tr><th>benchmark</th><th>asked</th><th>got</th><th>kernel page size</th>"
 	      "<th>pages per node</th></tr></thead>\n<tbody>\n",
 	      out);
-	json_array_foreach(all, i, each)
-		write_placement(out, each);
+	json_array_foreach(all, i, each) write_placement(out, each);
 	fputs("</tbody></table></div></section>\n", out);
 }
 
@@ -258,11 +255,13 @@ static void write_distances(FILE *out, const json_t *benchmark)
 	fputs("<h4>by distance</h4>\n<table><thead><tr><th>class</th><th>n</th><th>p50</th>"
 	      "<th>p99</th></tr></thead><tbody>\n",
 	      out);
-	json_array_foreach(classes, i, each) {
+	json_array_foreach(classes, i, each)
+	{
 		char n[VIEW_TEXT_SIZE], p50[VIEW_TEXT_SIZE], p99[VIEW_TEXT_SIZE];
 
-		html_format(out, "<tr><td class=\"text\">%s</td><td>%s</td><td>%s</td><td>%s</td>"
-				 "</tr>\n",
+		html_format(out,
+			    "<tr><td class=\"text\">%s</td><td>%s</td><td>%s</td><td>%s</td>"
+			    "</tr>\n",
 			    view_text(each, "class", "?"),
 			    view_format_count(view_number(each, "n"), n),
 			    view_format_ns(view_number(each, "p50"), p50),
@@ -278,7 +277,8 @@ void report_detail_benchmarks(FILE *out, const json_t *result)
 	json_t *each;
 
 	fputs("<section id=\"details\"><h2>Details of each benchmark</h2>\n", out);
-	json_array_foreach(all, i, each) {
+	json_array_foreach(all, i, each)
+	{
 		html_format(out, "<details><summary>%s</summary>\n<p>%s</p>\n",
 			    view_text(each, "name", "(no name)"),
 			    view_text(each, "description", ""));
@@ -330,7 +330,8 @@ void report_detail_again(FILE *out, const json_t *result, const char *job)
 	json_t *each;
 
 	fputs("<section id=\"again\"><h2>To run it again</h2>\n<pre>", out);
-	json_array_foreach(argv, i, each) {
+	json_array_foreach(argv, i, each)
+	{
 		fputs(i ? " " : "", out);
 		write_argument(out, json_is_string(each) ? json_string_value(each) : "?");
 	}
@@ -347,8 +348,9 @@ void report_detail_again(FILE *out, const json_t *result, const char *job)
 			    view_text(each, "reason", "no reason given"));
 	fputs(json_array_size(skipped) ? "</ul>\n" : "", out);
 	if (job)
-		html_format(out, "<details><summary>job.ini: every option, in full</summary>"
-				 "<pre>%s</pre></details>\n",
+		html_format(out,
+			    "<details><summary>job.ini: every option, in full</summary>"
+			    "<pre>%s</pre></details>\n",
 			    job);
 	else
 		fputs("<p class=\"missing\">unavailable: job.ini is missing</p>\n", out);

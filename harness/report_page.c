@@ -72,10 +72,10 @@ static const json_t *widest_of(const json_t *all, const json_t *benchmark)
 	const json_t *widest = benchmark;
 	json_t *each;
 
-	json_array_foreach(all, i, each)
-		if (strncmp(view_text(each, "name", ""), name, head) == 0 &&
-		    view_number(each, "threads") > view_number(widest, "threads"))
-			widest = each;
+	json_array_foreach(all, i,
+			   each) if (strncmp(view_text(each, "name", ""), name, head) == 0 &&
+				     view_number(each, "threads") > view_number(widest, "threads"))
+		widest = each;
 	return widest;
 }
 
@@ -84,8 +84,8 @@ static void write_tile(FILE *out, const json_t *all, const json_t *benchmark)
 	const json_t *widest = widest_of(all, benchmark);
 	double ratio = view_number(benchmark, "floor.ratio");
 	double scaling = view_number(widest, "scaling.ratio");
-	double gained = view_number(widest, "threads") / view_number(widest,
-								     "scaling.threads_from");
+	double gained =
+		view_number(widest, "threads") / view_number(widest, "scaling.threads_from");
 	char text[VIEW_TEXT_SIZE];
 
 	html_format(out, "<div class=\"tile\"><h3>%s</h3>\n<p class=\"big\">%s</p>\n",
@@ -114,7 +114,8 @@ static void write_results(FILE *out, const struct report_page *page)
 	char text[VIEW_TEXT_SIZE];
 	json_t *each, *other;
 
-	json_array_foreach(all, i, each) {
+	json_array_foreach(all, i, each)
+	{
 		if (view_true(each, "is_floor"))
 			floors++;
 		else
@@ -126,30 +127,34 @@ static void write_results(FILE *out, const struct report_page *page)
 		"%zu of the floors under them, in one interleaved run. Times are <i>service "
 		"times</i> (closed loop). ",
 		engine, floors);
-	html_format(out, "The harness itself takes %s an operation (null translator), not "
-			 "subtracted; the timer advances in steps of ",
+	html_format(out,
+		    "The harness itself takes %s an operation (null translator), not "
+		    "subtracted; the timer advances in steps of ",
 		    view_format_ns(view_number(page->result, "host.overhead_ns"), text));
 	html_format(out, "%s.</p>\n",
 		    view_format_ns(view_number(page->result, "host.timer.step_ns"), text));
 	if (void_count)
-		fprintf(out, "<p class=\"alarm\"><b>%zu benchmarks failed verification:</b> their "
-			     "figures are void.</p>\n",
+		fprintf(out,
+			"<p class=\"alarm\"><b>%zu benchmarks failed verification:</b> their "
+			"figures are void.</p>\n",
 			void_count);
 	if (engine + floors == 0)
 		fputs("<p class=\"alarm\">No benchmark was measured.</p>\n", out);
 	fputs("<div class=\"tiles\">\n", out);
-	json_array_foreach(all, i, each) {
+	json_array_foreach(all, i, each)
+	{
 		bool first = !view_true(each, "is_floor");
 
 		/* Of each workload its first benchmark with the fewest threads. */
-		json_array_foreach(all, j, other)
-			if (first && strcmp(view_text(other, "workload", ""),
-					    view_text(each, "workload", "")) == 0) {
-				double a = view_number(other, "threads");
-				double b = view_number(each, "threads");
+		json_array_foreach(all, j,
+				   other) if (first && strcmp(view_text(other, "workload", ""),
+							      view_text(each, "workload", "")) == 0)
+		{
+			double a = view_number(other, "threads");
+			double b = view_number(each, "threads");
 
-				first = !(a < b || (a == b && j < i));
-			}
+			first = !(a < b || (a == b && j < i));
+		}
 		if (first && tiles++ < 24)
 			write_tile(out, all, each);
 	}
@@ -237,8 +242,8 @@ static void write_rows(FILE *out, const json_t *benchmark)
 
 static void write_table(FILE *out, const struct report_page *page)
 {
-	static const char *const columns[] = { "benchmark", "threads", "ops/s",  "× floor",
-					       "p50",	    "p90",     "p99",	 "p99.9",
+	static const char *const columns[] = { "benchmark", "threads", "ops/s", "× floor",
+					       "p50",	    "p90",     "p99",	"p99.9",
 					       "p99.99",    "max",     "flags" };
 	const json_t *all = view_get(page->result, "benchmarks");
 	size_t i;
@@ -255,8 +260,7 @@ static void write_table(FILE *out, const struct report_page *page)
 	for (i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
 		html_format(out, "<th scope=\"col\" tabindex=\"0\">%s</th>", columns[i]);
 	fputs("</tr></thead>\n<tbody>\n", out);
-	json_array_foreach(all, i, each)
-		write_rows(out, each);
+	json_array_foreach(all, i, each) write_rows(out, each);
 	fputs("</tbody></table></div></section>\n", out);
 }
 

@@ -61,7 +61,8 @@ static void fill_flags(char *cell, const json_t *benchmark)
 	size_t i, used = 0;
 	json_t *each;
 
-	json_array_foreach(flags, i, each) {
+	json_array_foreach(flags, i, each)
+	{
 		char flag[CELL_SIZE];
 
 		copy_text(flag, json_is_string(each) ? json_string_value(each) : "?");
@@ -109,8 +110,7 @@ static struct table make_table(const json_t *result)
 	size_t i;
 	json_t *each;
 
-	json_array_foreach(all, i, each)
-		add_benchmark(&table, each);
+	json_array_foreach(all, i, each) add_benchmark(&table, each);
 	return table;
 }
 
@@ -166,7 +166,8 @@ void summary_print(FILE *out, const json_t *result)
 		fputs("no benchmark was measured\n", out);
 	for (i = 0; i < table.count; i++)
 		print_row(out, &table.rows[i], widths);
-	json_array_foreach(skipped, i, each) {
+	json_array_foreach(skipped, i, each)
+	{
 		fputs("skipped ", out);
 		print_text(out, view_text(each, "translator", "-"));
 		fputs("/", out);
@@ -235,8 +236,8 @@ void summary_markdown(FILE *out, const json_t *result)
 	markdown_line(out, "CPUs", view_format_count(view_number(result, "host.cpus"), text));
 	markdown_line(out, "kernel", view_text(result, "host.kernel", "unknown"));
 	markdown_line(out, "start", view_text(result, "run.start", "unknown"));
-	markdown_line(out, "timer step", view_format_ns(view_number(result, "host.timer.step_ns"),
-							text));
+	markdown_line(out, "timer step",
+		      view_format_ns(view_number(result, "host.timer.step_ns"), text));
 	markdown_line(out, "harness, per operation (null translator)",
 		      view_format_ns(view_number(result, "host.overhead_ns"), text));
 	if (view_true(result, "run.synthetic"))
@@ -254,7 +255,8 @@ void summary_markdown(FILE *out, const json_t *result)
 		markdown_row(out, &table.rows[i]);
 	if (json_array_size(skipped))
 		fputs("\nSkipped:\n\n", out);
-	json_array_foreach(skipped, i, each) {
+	json_array_foreach(skipped, i, each)
+	{
 		fputs("- ", out);
 		markdown_text(out, view_text(each, "translator", "-"));
 		fputs("/", out);

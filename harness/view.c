@@ -56,9 +56,8 @@ int view_flagged(const json_t *benchmark, const char *flag)
 	size_t i;
 	json_t *each;
 
-	json_array_foreach(flags, i, each)
-		if (json_is_string(each) && strcmp(json_string_value(each), flag) == 0)
-			return 1;
+	json_array_foreach(flags, i, each) if (json_is_string(each) &&
+					       strcmp(json_string_value(each), flag) == 0) return 1;
 	return 0;
 }
 
@@ -70,8 +69,8 @@ const char *view_reason(const json_t *object, const char *key)
 	snprintf(name, sizeof(name), "%s_reason", key);
 	text = json_string_value(json_object_get(object, name));
 	if (!text)
-		text = json_string_value(json_object_get(json_object_get(object, key),
-							 "unavailable"));
+		text = json_string_value(
+			json_object_get(json_object_get(object, key), "unavailable"));
 	return text ? text : "no reason given";
 }
 
@@ -83,9 +82,8 @@ const json_t *view_benchmark(const json_t *result, const char *name)
 
 	if (!name)
 		return NULL;
-	json_array_foreach(all, i, each)
-		if (strcmp(view_text(each, "name", ""), name) == 0)
-			return each;
+	json_array_foreach(all, i,
+			   each) if (strcmp(view_text(each, "name", ""), name) == 0) return each;
 	return NULL;
 }
 

@@ -20,7 +20,10 @@ set xtics ()
 do for [e=0:20] { set xtics add (sprintf('%d', 2**e) 2**e) }
 set xtics add (sprintf('%d', TO) TO)
 set ytics ()
-do for [e=-8:20] { set ytics add (sprintf('%g×', 2.0**e) 2.0**e) }
+do for [e=-8:20] {
+	set ytics add (sprintf('%g×', 2.0**e) 2.0**e)
+	if (HIGH/LOW < 8) { set ytics add (sprintf('%g×', 1.5*2.0**e) 1.5*2.0**e) }
+}
 set xlabel 'threads' tc rgb MUTED offset 0,0.6
 set ylabel "throughput, in threads' worth" tc rgb MUTED offset -0.5,0
 set grid ytics lc rgb PALE lw 0.6 dt 1

@@ -80,8 +80,11 @@ static void svg_gets_ids_of_its_own(void **state)
 static void svg_that_acts_is_refused(void **state)
 {
 	static const char *const bad[] = {
-		"no picture", "<svg><script>x</script></svg>", "<svg onload='x'/>",
-		"<svg><a xlink:href='javascript:x'/></svg>", "<svg><foreignObject/></svg>",
+		"no picture",
+		"<svg><script>x</script></svg>",
+		"<svg onload='x'/>",
+		"<svg><a xlink:href='javascript:x'/></svg>",
+		"<svg><foreignObject/></svg>",
 		"<svg><SCRIPT/></svg>",
 	};
 

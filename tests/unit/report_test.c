@@ -120,9 +120,14 @@ static bool exists(const char *name)
 static void golden_result_gives_everything(void **state)
 {
 	static const char *const pictures[] = {
-		"floors.svg",		   "scaling-compact.svg",  "scaling-floors-compact.svg",
-		"machine-fault-anon.svg",  "curves-fault-anon.svg", "curves-invalidate-storm.svg",
-		"pairs-floor-pingpong.svg", "nodes-fault-anon.svg",
+		"floors.svg",
+		"scaling-compact.svg",
+		"scaling-floors-compact.svg",
+		"machine-fault-anon.svg",
+		"curves-fault-anon.svg",
+		"curves-invalidate-storm.svg",
+		"pairs-floor-pingpong.svg",
+		"nodes-fault-anon.svg",
 	};
 	json_t *result = load_golden();
 	char message[512], *page, *summary;
@@ -240,7 +245,8 @@ static void names_are_not_obeyed(void **state)
 	char message[512], *page;
 
 	(void)state;
-	json_array_foreach(json_object_get(result, "benchmarks"), i, each) {
+	json_array_foreach(json_object_get(result, "benchmarks"), i, each)
+	{
 		json_object_set_new(each, "name", json_string(evil));
 		json_object_set_new(each, "workload", json_string(evil));
 		json_object_set_new(each, "operation", json_string(evil));
@@ -264,10 +270,10 @@ static void add_pu(json_t *pus, int index, int cores, int smt)
 {
 	int core = index / smt;
 
-	json_array_append_new(pus, json_pack("{s:i,s:i,s:i,s:i,s:i,s:i,s:i}", "os", index, "core",
-					     core, "l2", core, "l3", core / 8, "package",
-					     core / cores, "node", core / cores, "smt",
-					     index % smt));
+	json_array_append_new(pus,
+			      json_pack("{s:i,s:i,s:i,s:i,s:i,s:i,s:i}", "os", index, "core", core,
+					"l2", core, "l3", core / 8, "package", core / cores, "node",
+					core / cores, "smt", index % smt));
 }
 
 /* 8 packages, 16 cores, 2 PUs: what was planned but not measured is drawn, and stamped. */
