@@ -216,10 +216,9 @@ static inline bool find_and_lock(const struct address_map *m, uint64_t page, str
 				return false;
 			}
 			/* seq_cst: the other half of the fence in space_invalidate() */
-			if (atomic_compare_exchange_weak_explicit(p->entry, &p->word,
-								  p->word | ENTRY_LOCK,
-								  memory_order_seq_cst,
-								  memory_order_acquire)) {
+			if (atomic_compare_exchange_weak_explicit(
+				    p->entry, &p->word, p->word | ENTRY_LOCK, memory_order_seq_cst,
+				    memory_order_acquire)) {
 				mm_rcu_read_unlock(); /* the lock pins the node from here */
 				return true;
 			}
@@ -307,8 +306,7 @@ static void lock_run(struct address_map *m, struct place *p, uint64_t page, uint
 		entry_t *e = &p->node->entry[last + 1];
 
 		if (walk == MAP_WALK_PRESENT &&
-		    !(atomic_load_explicit(e, memory_order_acquire) &
-		      (ENTRY_PRESENT | ENTRY_LOCK)))
+		    !(atomic_load_explicit(e, memory_order_acquire) & (ENTRY_PRESENT | ENTRY_LOCK)))
 			break;
 		lock_rank_push(RANK_ENTRY, entry_key(m, next), LOCK_SITE);
 		entry_lock_pinned(e); /* entries of a leaf have no children */
@@ -348,8 +346,12 @@ bool address_map_next(struct address_map *m, uint64_t *cursor, uint64_t end, enu
 
 		if (whole || (p.word & ENTRY_PRESENT)) {
 			lock_rank_push(RANK_ENTRY, entry_key(m, base), LOCK_SITE);
-			*u = (struct map_unit){ p.node,	 p.parent, p.level, map_slot(page, p.level),
-						map_slot(page, p.level), base };
+			*u = (struct map_unit){ p.node,
+						p.parent,
+						p.level,
+						map_slot(page, p.level),
+						map_slot(page, p.level),
+						base };
 			*cursor = after;
 			return true;
 		}

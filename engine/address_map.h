@@ -94,8 +94,7 @@ void address_map_release(struct address_map *m) MAY_LOCK_LEAF;
  * The word that answers for a page, and its level: a consistent snapshot, a hint. Whoever goes on
  * to use the page takes a reference with inc-not-zero and reads the word again. Lock-free.
  */
-static inline uint64_t address_map_peek(const struct address_map *m, uint64_t page,
-					unsigned *level)
+static inline uint64_t address_map_peek(const struct address_map *m, uint64_t page, unsigned *level)
 {
 	unsigned l = MAP_LEVELS - 1;
 	uint64_t word;
@@ -136,8 +135,8 @@ enum map_walk {
  * folded translation that is covered in part is returned whole: the caller splits it first.
  */
 bool address_map_next(struct address_map *m, uint64_t *cursor, uint64_t end, enum map_walk walk,
-		      struct map_unit *u, int *error)
-	TRY_ACQUIRES(true, entry_class) MAY_LOCK_ENTRY;
+		      struct map_unit *u, int *error) TRY_ACQUIRES(true, entry_class)
+	MAY_LOCK_ENTRY;
 
 /* The word of entry i of a held unit, without its lock bits. */
 static inline uint64_t map_unit_word(const struct map_unit *u, unsigned i)

@@ -20,7 +20,7 @@ struct block {
 struct block_seq {
 	const struct block *blocks; /* NULL: the one block is `single` */
 	struct block single;
-	size_t count;  /* blocks in the array, empty ones included */
+	size_t count; /* blocks in the array, empty ones included */
 	size_t offset; /* bytes skipped in the first block */
 	uint64_t limit; /* bytes in the whole sequence from offset on */
 };

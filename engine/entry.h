@@ -37,7 +37,7 @@ typedef _Atomic uint64_t entry_t;
 #define ENTRY_VMA_LIMIT (UINT32_C(1) << 20)
 #define ENTRY_PAGE_SHIFT 32
 /* What goes when a translation is dropped and the vma stays. */
-#define ENTRY_TRANSLATION_MASK                                                             \
+#define ENTRY_TRANSLATION_MASK                                                               \
 	(~UINT64_C(0) << ENTRY_PAGE_SHIFT | ENTRY_PRESENT | ENTRY_ACCESS_MASK | ENTRY_COPY | \
 	 ENTRY_PRIVATE | ENTRY_HUGE | ENTRY_HOSTED)
 

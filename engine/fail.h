@@ -18,8 +18,8 @@ mm_fail_hook mm_fail_set_hook(mm_fail_hook hook);
 _Noreturn void mm_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* An invariant that costs nothing to check, in every build. */
-#define MM_CHECK(condition)                                                                \
-	do {                                                                               \
-		if (__builtin_expect(!(condition), 0))                                     \
-			mm_fail("%s:%d: not so: %s", __FILE__, __LINE__, #condition);      \
+#define MM_CHECK(condition)                                                           \
+	do {                                                                          \
+		if (__builtin_expect(!(condition), 0))                                \
+			mm_fail("%s:%d: not so: %s", __FILE__, __LINE__, #condition); \
 	} while (0)

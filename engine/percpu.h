@@ -17,8 +17,8 @@ static inline unsigned percpu_id(void)
 	int cpu;
 
 	if (__rseq_size) {
-		struct rseq *r = (struct rseq *)((char *)__builtin_thread_pointer() +
-						 __rseq_offset);
+		struct rseq *r =
+			(struct rseq *)((char *)__builtin_thread_pointer() + __rseq_offset);
 
 		cpu = (int)*(volatile uint32_t *)&r->cpu_id;
 		if (cpu >= 0)

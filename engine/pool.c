@@ -128,9 +128,8 @@ uint32_t pool_alloc(struct pool *p)
 	do {
 		if (index >= p->limit)
 			return 0;
-	} while (!atomic_compare_exchange_weak_explicit(&p->fresh, &index, index + 1,
-							memory_order_relaxed,
-							memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(
+		&p->fresh, &index, index + 1, memory_order_relaxed, memory_order_relaxed));
 	list_lock(l);
 	l->live++;
 	list_unlock(l);

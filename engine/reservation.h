@@ -33,22 +33,22 @@ void reservation_get(struct reservation *r);
 /* The last reference gives every slice back; pages still referenced stay until they are not. */
 void reservation_put(struct reservation *r) MAY_LOCK_ARENA;
 static inline _Atomic uint32_t *reservation_slot(struct reservation *r, unsigned node,
-						  enum page_class cls, unsigned i)
+						 enum page_class cls, unsigned i)
 {
 	return &r->slice[((cls != PAGE_4K) * r->nodes + node) * r->slices + i];
 }
 
 /* Makes the slice, unless somebody else does. 0 or -ENOMEM. */
-MM_MUST_CHECK int reservation_make_slice(struct reservation *r, unsigned node,
-					 enum page_class cls, unsigned i) MAY_LOCK_ARENA;
+MM_MUST_CHECK int reservation_make_slice(struct reservation *r, unsigned node, enum page_class cls,
+					 unsigned i) MAY_LOCK_ARENA;
 
 /*
  * The page number for an address page on a node: 0 or -ENOMEM. cls PAGE_4K: any page; PAGE_THP
  * and PAGE_2M: address_page is aligned to 512 and so is *page.
  */
 static inline MM_MUST_CHECK int reservation_page(struct reservation *r, uint64_t address_page,
-						 unsigned node, enum page_class cls,
-						 uint32_t *page) MAY_LOCK_ARENA
+						 unsigned node, enum page_class cls, uint32_t *page)
+	MAY_LOCK_ARENA
 {
 	uint64_t offset = address_page - r->origin;
 	unsigned i = (unsigned)(offset / MEMORY_CHUNK_PAGES);

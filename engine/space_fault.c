@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "engine/fail.h"
+#include "engine/mm_lookup.h"
 #include "engine/space.h"
 #include "engine/test_points.h"
 
@@ -192,8 +193,8 @@ static int fault_mappable(struct fault *f) NO_TSA
 		optional.start = vma_offset(f->v, f->u.page);
 		optional.end = optional.start + MM_HUGE_SIZE;
 	}
-	int rc = mappable_translate(f->v->mappable, required, optional,
-				    access_effective(f->at), &t, 1, &count);
+	int rc = mappable_translate(f->v->mappable, required, optional, access_effective(f->at), &t,
+				    1, &count);
 
 	MM_TEST_POINT(fault_translated);
 	if (rc || !count) {
@@ -213,8 +214,7 @@ static int fault_mappable(struct fault *f) NO_TSA
 	if (f->word & ENTRY_PRESENT) { /* more permissions: of the same page, or of another */
 		if (f->word & ENTRY_HOSTED)
 			f->s->host->ops->unmap(f->s->host,
-					       pages_to_addresses(f->u.page,
-								  map_unit_end(&f->u)));
+					       pages_to_addresses(f->u.page, map_unit_end(&f->u)));
 		memory_file_dec_range(mf, entry_page(f->word), (uint32_t)pages);
 		f->word &= ~ENTRY_TRANSLATION_MASK;
 	}
@@ -270,8 +270,7 @@ int space_fault(struct mm_space *s, uint64_t address, mm_access at, bool show_it
 	if (__builtin_expect(f.page >= s->end_page, 0))
 		return -EFAULT;
 	for (;;) {
-		if (!address_map_lock_page(&s->map, f.page, level, enough, &f.u, &f.word,
-					   &rc))
+		if (!address_map_lock_page(&s->map, f.page, level, enough, &f.u, &f.word, &rc))
 			return rc;
 		f.word &= ~ENTRY_LOCK;
 		f.v = vma_at(&s->mm->vma_pool, entry_vma(f.word));
@@ -296,16 +295,5 @@ int mm_fault(struct mm_space *s, uint64_t address, mm_access at)
 
 int mm_lookup(struct mm_space *s, uint64_t address, mm_access at, uint32_t *page, mm_access *perms)
 {
-	unsigned level;
-	uint64_t address_page = address >> MM_PAGE_SHIFT;
-
-	if (address_page >= s->end_page)
-		return -ENOENT;
-	uint64_t word = address_map_peek(&s->map, address_page, &level);
-
-	if (!entry_permits(word, at))
-		return -ENOENT;
-	*page = entry_page(word) + (uint32_t)(address_page & (map_span(level) - 1));
-	*perms = entry_access(word);
-	return 0;
+	return mm_lookup_inline(s, address, at, page, perms);
 }

@@ -14,8 +14,8 @@
 #define SEARCH_START (UINT64_C(1) << 8) /* first page that is chosen for mappings: 1 MiB */
 #define SEARCH_32BIT_END (UINT64_C(1) << 20)
 
-int space_unmap(struct mm_space *s, uint64_t start, uint64_t end, uint32_t *dead,
-		uint64_t *stopped) NO_TSA
+int space_unmap(struct mm_space *s, uint64_t start, uint64_t end, uint32_t *dead, uint64_t *stopped)
+	NO_TSA
 {
 	/* NO_TSA: Clang does not follow the release through three branches of a loop. */
 	struct map_unit u;
@@ -60,8 +60,8 @@ static bool range_is_free(const struct mm_space *s, uint64_t start, uint64_t end
 }
 
 /* Makes every entry of the free range name vma. On -ENOMEM the part before *stopped does. */
-static int publish(struct mm_space *s, uint64_t start, uint64_t end, uint32_t vma, uint64_t *stopped)
-	REQUIRES(mapping_class) MAY_LOCK_ENTRY
+static int publish(struct mm_space *s, uint64_t start, uint64_t end, uint32_t vma,
+		   uint64_t *stopped) REQUIRES(mapping_class) MAY_LOCK_ENTRY
 {
 	struct map_unit u;
 	uint64_t cursor = start;
@@ -111,8 +111,8 @@ static bool choose(const struct mm_space *s, const struct mmap_opts *o, uint64_t
 		   uint64_t *start)
 {
 	uint64_t hint = o->address >> MM_PAGE_SHIFT;
-	uint64_t end = o->map_32bit && s->end_page > SEARCH_32BIT_END ? SEARCH_32BIT_END :
-									s->end_page;
+	uint64_t end = o->map_32bit && s->end_page > SEARCH_32BIT_END ? SEARCH_32BIT_END
+								      : s->end_page;
 	uint64_t from = SEARCH_START < end / 2 ? SEARCH_START : 1;
 	bool align = o->is_private && !o->grows_down && !o->stack && pages % MM_HUGE_PAGES == 0;
 

@@ -23,4 +23,5 @@ static inline struct file_range translation_file_range(const struct translation 
  * (required empty, unaligned, not inside optional) are the caller's mistake: mm_fail().
  */
 const char *check_translate_result(struct mappable_range required, struct mappable_range optional,
-				   mm_access at, const struct translation *ts, size_t count, int rc);
+				   mm_access at, const struct translation *ts, size_t count,
+				   int rc);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "engine/mm.h"
+#include "engine/mm_lookup.h"
 #include "engine/shared_memory.h"
 #include "translators/translator.h"
 
@@ -24,7 +25,7 @@ struct translator_engine {
 };
 
 /* A space and an object of the ABI are the engine's own. */
-static struct mm_space *space_of(struct translator_space *s)
+static struct mm_space *mm_space(struct translator_space *s)
 {
 	return (struct mm_space *)s;
 }
@@ -86,8 +87,8 @@ static int parse_option(const struct translator_option *o, struct translator_eng
 	}
 	if (!strcmp(o->key, "as")) {
 		e->host = host_space_find(o->value);
-		return e->host ? 0 :
-				 refuse(error, size, -EINVAL, "memmap knows as=none and mmap, not",
+		return e->host ? 0
+			       : refuse(error, size, -EINVAL, "memmap knows as=none and mmap, not",
 					o->value);
 	}
 	if (!strcmp(o->key, "memory_max") && !parse_bytes(o->value, &opts->memory.max_bytes))
@@ -112,10 +113,10 @@ static int memmap_open(const struct translator_option *options, struct translato
 	struct translator_engine *e = calloc(1, sizeof(*e));
 	struct mm_opts opts = { 0 };
 	const char *why;
-	int rc = e ? 0 : -ENOMEM;
+	int rc = 0;
 
-	if (rc)
-		return refuse(error, error_size, rc, "memmap", strerror(-rc));
+	if (!e)
+		return refuse(error, error_size, -ENOMEM, "memmap", strerror(ENOMEM));
 	e->host = &host_space_none;
 	for (; options && options->key && !rc; options++)
 		rc = parse_option(options, e, &opts, error, error_size);
@@ -138,8 +139,7 @@ static int memmap_open(const struct translator_option *options, struct translato
 	return 0;
 }
 
-static void memmap_close(struct translator_engine *e)
-	MAY_LOCK_ANY
+static void memmap_close(struct translator_engine *e) MAY_LOCK_ANY
 {
 	mm_destroy(e->mm);
 	free(e);
@@ -176,8 +176,8 @@ static int memmap_stat(struct translator_engine *e, struct translator_stat *out)
 
 static int memmap_prefault(struct translator_engine *e, int node, uint64_t bytes) MAY_LOCK_ANY
 {
-	uint64_t done = memory_file_prefault(e->memory, node < 0 ? MEMORY_NODE_ANY : node, e->pages,
-					     bytes);
+	uint64_t done =
+		memory_file_prefault(e->memory, node < 0 ? MEMORY_NODE_ANY : node, e->pages, bytes);
 
 	return done >= bytes ? 0 : -ENOMEM;
 }
@@ -230,11 +230,11 @@ static int object_truncate(struct translator_object *o, uint64_t size) MAY_LOCK_
 
 static int object_punch(struct translator_object *o, uint64_t offset, uint64_t length) MAY_LOCK_ANY
 {
-	return shared_memory_punch(o->memory,
-				   (struct mappable_range){ offset, offset + length });
+	return shared_memory_punch(o->memory, (struct mappable_range){ offset, offset + length });
 }
 
-static int object_invalidate(struct translator_object *o, uint64_t offset, uint64_t length) MAY_LOCK_ANY
+static int object_invalidate(struct translator_object *o, uint64_t offset, uint64_t length)
+	MAY_LOCK_ANY
 {
 	shared_memory_invalidate(o->memory, (struct mappable_range){ offset, offset + length },
 				 (struct invalidate_opts){ .invalidate_private = false });
@@ -298,10 +298,10 @@ static void *map_internal(struct translator_engine *e, uint64_t file, uint64_t o
 	if (file != FAMILY || (access & TRANSLATOR_EXEC))
 		return NULL;
 	if (access & TRANSLATOR_WRITE)
-		memory_file_mark_dirty_range(e->memory, first,
-					     (uint32_t)((length + (offset % MM_PAGE_SIZE) +
-							 MM_PAGE_SIZE - 1) >>
-							MM_PAGE_SHIFT));
+		memory_file_mark_dirty_range(
+			e->memory, first,
+			(uint32_t)((length + (offset % MM_PAGE_SIZE) + MM_PAGE_SIZE - 1) >>
+				   MM_PAGE_SHIFT));
 	return memory_file_memory(e->memory, first) + offset % MM_PAGE_SIZE;
 }
 
@@ -315,7 +315,7 @@ static int space_create(struct translator_engine *e, uint64_t bytes, struct tran
 
 static void space_destroy(struct translator_space *s) MAY_LOCK_ANY
 {
-	mm_space_destroy(space_of(s));
+	mm_space_destroy(mm_space(s));
 }
 
 static int map(struct translator_space *s, const struct translator_map_options *o) MAY_LOCK_ANY
@@ -336,28 +336,28 @@ static int map(struct translator_space *s, const struct translator_map_options *
 		opts.mappable = shared_memory_mappable(o->object->memory);
 		opts.identity = shared_memory_identity(o->object->memory);
 	}
-	return mm_mmap(space_of(s), &opts, &address);
+	return mm_mmap(mm_space(s), &opts, &address);
 }
 
 static int unmap(struct translator_space *s, uint64_t address, uint64_t length) MAY_LOCK_ANY
 {
-	return mm_munmap(space_of(s), address, length);
+	return mm_munmap(mm_space(s), address, length);
 }
 
 static int protect(struct translator_space *s, uint64_t address, uint64_t length, uint32_t perms)
 	MAY_LOCK_ANY
 {
-	return mm_mprotect(space_of(s), address, length, (mm_access)perms);
+	return mm_mprotect(mm_space(s), address, length, (mm_access)perms);
 }
 
 static int discard(struct translator_space *s, uint64_t address, uint64_t length) MAY_LOCK_ANY
 {
-	return mm_discard(space_of(s), address, length);
+	return mm_discard(mm_space(s), address, length);
 }
 
 static int fault(struct translator_space *s, uint64_t address, uint32_t access) MAY_LOCK_ANY
 {
-	return mm_fault(space_of(s), address, (mm_access)access);
+	return mm_fault(mm_space(s), address, (mm_access)access);
 }
 
 static int lookup(struct translator_space *s, uint64_t address, uint32_t access,
@@ -365,7 +365,7 @@ static int lookup(struct translator_space *s, uint64_t address, uint32_t access,
 {
 	uint32_t page;
 	mm_access perms;
-	int rc = mm_lookup(space_of(s), address, (mm_access)access, &page, &perms);
+	int rc = mm_lookup_inline(mm_space(s), address, (mm_access)access, &page, &perms);
 
 	if (rc)
 		return rc;
@@ -379,7 +379,7 @@ static int lookup(struct translator_space *s, uint64_t address, uint32_t access,
 
 static void *host_address(struct translator_space *s, uint64_t address)
 {
-	return mm_host_address(space_of(s), address);
+	return mm_host_address(mm_space(s), address);
 }
 
 const struct translator translator_memmap = {
@@ -390,9 +390,9 @@ const struct translator translator_memmap = {
 	.name = "memmap",
 	.version = "0.1",
 	.description = "faultline's own engine: a radix tree of lock bits over memfds",
-	.capabilities = TRANSLATOR_CAN_OBJECTS | TRANSLATOR_CAN_REFERENCES |
-			TRANSLATOR_CAN_SPACES | TRANSLATOR_CAN_PROTECT | TRANSLATOR_CAN_DISCARD |
-			TRANSLATOR_CAN_TOUCH | TRANSLATOR_CAN_HUGE_2M | TRANSLATOR_CAN_THP,
+	.capabilities = TRANSLATOR_CAN_OBJECTS | TRANSLATOR_CAN_REFERENCES | TRANSLATOR_CAN_SPACES |
+			TRANSLATOR_CAN_PROTECT | TRANSLATOR_CAN_DISCARD | TRANSLATOR_CAN_TOUCH |
+			TRANSLATOR_CAN_HUGE_2M | TRANSLATOR_CAN_THP,
 	.open = memmap_open,
 	.close = memmap_close,
 	.thread_enter = memmap_thread_enter,

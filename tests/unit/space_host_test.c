@@ -81,7 +81,7 @@ static volatile unsigned char *at(struct fixture *f, uint64_t address)
 static sigjmp_buf jump;
 static volatile int got_signal, got_code;
 
-static void catch(int number, siginfo_t *info, void *context)
+static void catch (int number, siginfo_t *info, void *context)
 {
 	(void)context;
 	got_signal = number;
@@ -160,9 +160,8 @@ static void truncated_objects_give_bus_errors(void **state)
 
 	(void)state;
 	open_fixture(&f, PAGE_4K);
-	assert_int_equal(shared_memory_create(mm_memory_file(f.mm), 4 * MM_PAGE_SIZE, PAGE_4K, "o",
-					      &sm),
-			 0);
+	assert_int_equal(
+		shared_memory_create(mm_memory_file(f.mm), 4 * MM_PAGE_SIZE, PAGE_4K, "o", &sm), 0);
 	map_at(f.space, BASE, 4 * MM_PAGE_SIZE, sm);
 	map_at(f.space, 2 * BASE, 4 * MM_PAGE_SIZE, sm);
 	for (unsigned i = 0; i < 4; i++)
@@ -333,9 +332,8 @@ static void no_stale_page_after_a_punch(void **state)
 
 	(void)state;
 	open_fixture(&r.f, PAGE_4K);
-	assert_int_equal(shared_memory_create(mm_memory_file(r.f.mm), MM_PAGE_SIZE, PAGE_4K, "r",
-					      &r.sm),
-			 0);
+	assert_int_equal(
+		shared_memory_create(mm_memory_file(r.f.mm), MM_PAGE_SIZE, PAGE_4K, "r", &r.sm), 0);
 	map_at(r.f.space, BASE, MM_PAGE_SIZE, r.sm);
 	assert_int_equal(pthread_create(&thread, NULL, reader, &r), 0);
 	for (unsigned i = 1; i < 5000 || !atomic_load(&r.looks); i++) {

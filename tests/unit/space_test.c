@@ -98,8 +98,9 @@ static void arguments_are_checked(void **state)
 {
 	struct fixture f;
 	uint64_t got;
-	struct mmap_opts o = { .length = 4096, .perms = MM_READ, .max_perms = MM_ANY_ACCESS,
-			       .is_private = true };
+	struct mmap_opts o = {
+		.length = 4096, .perms = MM_READ, .max_perms = MM_ANY_ACCESS, .is_private = true
+	};
 
 	(void)state;
 	assert_int_equal(open_fixture(&f, &host_space_none, PAGE_4K), 0);
@@ -235,10 +236,10 @@ static void random_operations(enum page_class cls, unsigned operations)
 			break;
 		default: {
 			mm_access at_access = rand_r(&seed) & 4 ? MM_WRITE : MM_READ;
-			int want = !m.mapped[at] ? -EFAULT :
-				   access_superset_of(access_effective(m.perms[at]), at_access) ?
-						   0 :
-						   -EACCES;
+			int want = !m.mapped[at] ? -EFAULT
+				   : access_superset_of(access_effective(m.perms[at]), at_access)
+					   ? 0
+					   : -EACCES;
 
 			assert_int_equal(mm_fault(f.space, address, at_access), want);
 			if (!want && cls == PAGE_4K)
@@ -331,15 +332,13 @@ static void *storm_thread(void *arg)
 					(struct invalidate_opts){ 0 });
 			break;
 		case 6:
-			rc = shared_memory_truncate(st->object, (unsigned)rand_r(&seed) % 2 ?
-									0 :
-									4096 * MM_PAGE_SIZE);
+			rc = shared_memory_truncate(
+				st->object, (unsigned)rand_r(&seed) % 2 ? 0 : 4096 * MM_PAGE_SIZE);
 			assert_int_equal(rc, 0);
 			break;
 		default:
 			rc = mm_fault(st->f.space, address, k & 1 ? MM_READ : MM_WRITE);
-			assert_true(rc == 0 || rc == -EFAULT || rc == -EACCES ||
-				    is_bus_error(rc));
+			assert_true(rc == 0 || rc == -EFAULT || rc == -EACCES || is_bus_error(rc));
 			faults += rc == 0;
 			break;
 		}
@@ -356,8 +355,8 @@ static void threads_do_everything_at_once(void **state)
 
 	(void)state;
 	assert_int_equal(open_fixture(&st.f, &host_space_none, PAGE_4K), 0);
-	assert_int_equal(shared_memory_create(mm_memory_file(st.f.mm), 4096 * MM_PAGE_SIZE,
-					      PAGE_4K, "storm", &st.object),
+	assert_int_equal(shared_memory_create(mm_memory_file(st.f.mm), 4096 * MM_PAGE_SIZE, PAGE_4K,
+					      "storm", &st.object),
 			 0);
 	for (unsigned i = 0; i < 4; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, storm_thread, &st), 0);
