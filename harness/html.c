@@ -36,6 +36,15 @@ void html_text(FILE *out, const char *text)
 	}
 }
 
+void html_name(FILE *out, const char *name)
+{
+	for (; *name; name++) {
+		html_text(out, (char[2]){ *name, '\0' });
+		if (*name == '/')
+			fputs("<wbr>", out);
+	}
+}
+
 void html_format(FILE *out, const char *format, ...)
 {
 	va_list arguments;

@@ -16,6 +16,9 @@
  */
 void html_text(FILE *out, const char *text);
 
+/* Writes a benchmark's name, which may break into lines after its slashes and nowhere else. */
+void html_name(FILE *out, const char *name);
+
 /*
  * A small printf for markup: "%s" takes a const char * and escapes it, "%%" is a percent sign,
  * and anything else is copied as it stands. Any other conversion is a programmer's error.

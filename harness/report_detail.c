@@ -173,8 +173,9 @@ static void write_placement(FILE *out, const json_t *benchmark)
 	const json_t *threads = view_get(got, "threads");
 	char text[512];
 
-	html_format(out, "<tr><td class=\"text\">%s</td><td class=\"text\">",
-		    view_text(benchmark, "name", "(no name)"));
+	fputs("<tr><td class=\"text\">", out);
+	html_name(out, view_text(benchmark, "name", "(no name)"));
+	fputs("</td><td class=\"text\">", out);
 	html_format(out, "%s: CPU %s", view_text(asked, "place", "?"),
 		    report_detail_cpus(view_get(asked, "cpus"), text, sizeof(text)));
 	html_format(out, "; memory %s; pages %s</td><td class=\"text\">",

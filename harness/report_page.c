@@ -38,13 +38,13 @@ static void write_head(FILE *out, const struct report_page *page)
 		    view_text(result, "host.name", "host unknown"),
 		    view_format_count(view_number(result, "host.cpus"),
 				      (char[VIEW_TEXT_SIZE]){ 0 }));
-	html_format(out, "%s NUMA nodes · Linux %s%s · %s</p>\n",
+	html_format(out, "%s NUMA nodes · %s%s · %s</p>\n",
 		    view_format_count(view_number(result, "host.nodes"),
 				      (char[VIEW_TEXT_SIZE]){ 0 }),
-		    view_text(result, "host.kernel", "unknown"),
+		    view_text(result, "host.kernel", "kernel unknown"),
 		    view_true(result, "host.virtualized") ? " · virtual machine" : "",
 		    view_text(result, "run.start", "time unknown"));
-	if (view_text(result, "run.label", NULL))
+	if (*view_text(result, "run.label", ""))
 		html_format(out, "<p class=\"facts\">label: %s</p>\n",
 			    view_text(result, "run.label", ""));
 	if (view_true(result, "run.synthetic"))
@@ -197,16 +197,6 @@ static void write_flags_cell(FILE *out, const json_t *benchmark)
 	fputs("</td></tr>\n", out);
 }
 
-/* A name may break after its slashes, and nowhere else. */
-static void write_name(FILE *out, const char *name)
-{
-	for (; *name; name++) {
-		html_text(out, (char[2]){ *name, '\0' });
-		if (*name == '/')
-			fputs("<wbr>", out);
-	}
-}
-
 /* One row a role; roles but the first have no ratio and no flags of their own. */
 static void write_rows(FILE *out, const json_t *benchmark)
 {
@@ -225,7 +215,7 @@ static void write_rows(FILE *out, const json_t *benchmark)
 
 		fprintf(out, "<tr%s><td class=\"text\">",
 			view_true(benchmark, "is_floor") ? " class=\"floor\"" : "");
-		write_name(out, view_text(benchmark, "name", "(no name)"));
+		html_name(out, view_text(benchmark, "name", "(no name)"));
 		if (!whole)
 			html_format(out, " <i>%s</i>", view_text(role, "name", "?"));
 		if (batch > 1)

@@ -5,7 +5,7 @@
 # COLOUR[], ROLE[], DASH[] (2: a floor).
 load 'common.gp'
 
-set lmargin at screen 80.0/W
+set lmargin at screen 92.0/W
 set rmargin at screen 1-30.0/W
 set tmargin at screen 1-66.0/H
 set bmargin at screen (104.0+22*ROWS)/H

@@ -6,7 +6,7 @@
 # LABEL[], COLOUR[].
 load 'common.gp'
 
-set lmargin at screen 80.0/W
+set lmargin at screen 96.0/W
 set rmargin at screen 1-30.0/W
 set tmargin at screen 1-96.0/H
 set bmargin at screen (108.0+22*ROWS)/H

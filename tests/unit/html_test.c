@@ -53,6 +53,19 @@ static void format_escapes_its_arguments_only(void **state)
 	free(got);
 }
 
+static void names_break_after_slashes(void **state)
+{
+	char *got = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&got, &size);
+
+	(void)state;
+	html_name(out, "a/<b>/µ");
+	fclose(out);
+	assert_string_equal(got, "a/<wbr>&lt;b&gt;/<wbr>µ");
+	free(got);
+}
+
 static int svg_into(const char *svg, char **got)
 {
 	size_t size = 0;
@@ -103,6 +116,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_is_escaped),
 		cmocka_unit_test(format_escapes_its_arguments_only),
+		cmocka_unit_test(names_break_after_slashes),
 		cmocka_unit_test(svg_gets_ids_of_its_own),
 		cmocka_unit_test(svg_that_acts_is_refused),
 	};
