@@ -40,6 +40,7 @@ double plot_shade(double value, double low, double high);
 
 /*
  * Ends of a colour scale over the finite positive values: at least half as much again from end to
- * end, so that noise of a few per cent does not look like a cliff. False, and both 1, if there is no value.
+ * end, so that noise of a few per cent does not look like a cliff. False, and both 1,
+ * if there is no value.
  */
 bool plot_shade_range(const double values[], size_t count, double *low, double *high);

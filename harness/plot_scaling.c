@@ -182,11 +182,10 @@ static void write_settings(struct plot_set *set, const struct plot *plot, const 
 	char subtitle[200];
 	FILE *out;
 
-	snprintf(
-		subtitle, sizeof(subtitle),
-		"placement %.40s; 1× is the rate of a thread when they are fewest; medians, whisker: "
-		"smallest to largest%s",
-		lines->place, lines->left_out ? "; first lines only" : "");
+	snprintf(subtitle, sizeof(subtitle),
+		 "placement %.40s; 1× is the rate of a thread when fewest; medians, whisker: "
+		 "smallest to largest%s",
+		 lines->place, lines->left_out ? "; first lines only" : "");
 	out = plot_settings(set, plot, 1000, 500 + 22 * rows, subtitle);
 	if (!out)
 		return;

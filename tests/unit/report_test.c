@@ -198,7 +198,8 @@ static void gaps_are_survived(void **state)
 		"\"placement\":{\"got\":{\"threads\":null,\"threads_reason\":\"gone\"}}}]}",
 		/* Only the start of the names is there to tell them apart. */
 		"{\"benchmarks\":[{\"name\":\"a/threads=1\",\"threads\":1,\"floor\":{\"ratio\":0}},"
-		"{\"name\":\"a/threads=1\",\"threads\":1,\"floor\":{\"ratio\":1,\"ratio_min\":null}},"
+		"{\"name\":\"a/threads=1\",\"threads\":1,"
+		"\"floor\":{\"ratio\":1,\"ratio_min\":null}},"
 		"{\"name\":\"a/threads=2\",\"threads\":2,\"throughput\":{\"ops_per_s\":7}}]}",
 	};
 
