@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runner_test.c - one repetition: the calls that a workload gets, overlap, errors, time box.
+ *
+ * The workloads here are made for it: they count what is done to them.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/runner.h"
+
+#define ROUND 64
+
+static struct clock_source source;
+static struct topology topology;
+static struct memory_policy policy = { .kind = MEMORY_POLICY_LOCAL, .node = -1 };
+
+static atomic_uint setups, enters, leaves, verifies, teardowns, resets, wrong;
+static atomic_bool let_go;
+
+static int count_setup(struct workload_run *run)
+{
+	setups++;
+	/* A setup may look at the workers that will be. */
+	wrong += run->workers[run->worker_count - 1].run != run;
+	run->workers[0].data = &setups;
+	return 0;
+}
+
+static int count_enter(struct worker *w)
+{
+	enters++;
+	wrong += w->index == 0 && w->data != &setups;
+	return 0;
+}
+
+static void count_leave(struct worker *w)
+{
+	(void)w;
+	leaves++;
+}
+
+static int count_verify(struct workload_run *run)
+{
+	(void)run;
+	verifies++;
+	return 0;
+}
+
+static void count_teardown(struct workload_run *run)
+{
+	(void)run;
+	teardowns++;
+}
+
+static uint64_t run_counting(struct worker *w, uint64_t count)
+{
+	/* Nobody runs before all have entered. */
+	wrong += atomic_load(&enters) != w->run->worker_count;
+	w->cursor += count;
+	wrong += w->cursor > ROUND;
+	return count;
+}
+
+static void reset_counting(struct worker *w)
+{
+	wrong += w->cursor != ROUND;
+	w->cursor = 0;
+	resets++;
+}
+
+static uint64_t run_failing(struct worker *w, uint64_t count)
+{
+	if (w->index == 1)
+		workload_fail(w, -EXDEV);
+	return w->error ? 0 : count;
+}
+
+static uint64_t run_hanging(struct worker *w, uint64_t count)
+{
+	(void)w;
+	while (!atomic_load(&let_go))
+		usleep(1000);
+	return count;
+}
+
+static int fail_verify(struct workload_run *run)
+{
+	(void)run;
+	return -EIO;
+}
+
+static int fail_setup(struct workload_run *run)
+{
+	(void)run;
+	return -ENOMEM;
+}
+
+static int fail_enter(struct worker *w)
+{
+	return w->index ? -EBADF : 0;
+}
+
+static const struct workload counting = {
+	.name = "counting",
+	.description = "",
+	.operation = "",
+	.is_floor = true,
+	.roles = { { .name = "a", .round = ROUND, .run = run_counting, .reset = reset_counting } },
+	.setup = count_setup,
+	.enter = count_enter,
+	.leave = count_leave,
+	.verify = count_verify,
+	.teardown = count_teardown,
+};
+
+/* One repetition of it, with `threads` threads that share CPUs if there are too few. */
+static struct runner_result repeat(const struct workload *workload, unsigned threads,
+				   uint64_t time_box_ns)
+{
+	static unsigned cpus[8];
+	static struct plan_benchmark benchmark;
+	struct runner_request request = {
+		.benchmark = &benchmark,
+		.topology = &topology,
+		.clock = &source,
+		.policy = &policy,
+		.cpus = cpus,
+		.duration_ns = 20000000,
+		.memory_max = 1 << 20,
+		.seed = 1,
+		.time_box_ns = time_box_ns,
+	};
+	struct runner_result result;
+
+	setups = enters = leaves = verifies = teardowns = resets = wrong = 0;
+	benchmark = (struct plan_benchmark){ .name = (char[]){ "test" },
+					     .workload = workload,
+					     .pages = "4k",
+					     .as = "none",
+					     .threads = threads,
+					     .role_threads = { threads } };
+	for (unsigned i = 0; i < threads; i++)
+		cpus[i] = topology.pus[i % topology.pu_count].os;
+	runner_run(&request, &result);
+	return result;
+}
+
+#define BOX UINT64_C(60000000000)
+
+static void test_life_of_a_repetition(void **state)
+{
+	struct runner_result r = repeat(&counting, 3, BOX);
+
+	(void)state;
+	assert_int_equal(r.outcome, RUNNER_OK);
+	assert_int_equal(setups, 1);
+	assert_int_equal(enters, 3);
+	assert_int_equal(leaves, 3);
+	assert_int_equal(verifies, 1);
+	assert_int_equal(teardowns, 1);
+	assert_true(resets > 0);
+	assert_int_equal(wrong, 0);
+	assert_int_equal(r.thread_count, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(r.threads[i].ops > 0);
+		assert_true(r.threads[i].busy_ns > 0);
+		assert_true(r.threads[i].batch > 1);
+		/* What was counted and what was recorded are the same operations. */
+		assert_int_equal(histogram_count(r.threads[i].latency), r.threads[i].ops);
+		assert_int_equal(r.threads[i].cpu, r.threads[i].cpu_asked);
+	}
+	assert_true(runner_ops_per_s(&r, -1) > 0);
+	assert_true(runner_ops_per_s(&r, -1) == runner_ops_per_s(&r, 0));
+	assert_true(runner_ops_per_s(&r, 1) == 0);
+	assert_true(runner_ns_per_op(&r) > 0);
+	/* A floor has no pages: that is said, not called zero. */
+	assert_int_equal(r.kernel_page_size, 0);
+	assert_true(strlen(r.placement_reason) > 0);
+	runner_result_release(&r);
+}
+
+static void test_singles_are_timed_one_by_one(void **state)
+{
+	struct workload singles = counting;
+	struct runner_result r;
+
+	(void)state;
+	singles.roles[0].singles = true;
+	r = repeat(&singles, 1, BOX);
+	assert_int_equal(r.outcome, RUNNER_OK);
+	assert_int_equal(r.threads[0].batch, 1);
+	assert_int_equal(histogram_count(r.threads[0].latency), r.threads[0].ops);
+	runner_result_release(&r);
+}
+
+static void test_errors_make_results_void(void **state)
+{
+	struct workload failing = counting;
+	struct runner_result r;
+
+	(void)state;
+	failing.roles[0].run = run_failing;
+	failing.roles[0].reset = NULL;
+	r = repeat(&failing, 2, BOX);
+	assert_int_equal(r.outcome, RUNNER_VOID);
+	assert_int_equal(r.rc, -EXDEV);
+	assert_non_null(strstr(r.error, "cross-device"));
+	assert_int_equal(leaves, 2);
+	assert_int_equal(teardowns, 1);
+	assert_int_equal(verifies, 0);
+	runner_result_release(&r);
+
+	failing = counting;
+	failing.verify = fail_verify;
+	r = repeat(&failing, 1, BOX);
+	assert_int_equal(r.outcome, RUNNER_VOID);
+	assert_non_null(strstr(r.error, "verification failed"));
+	runner_result_release(&r);
+
+	failing = counting;
+	failing.enter = fail_enter;
+	r = repeat(&failing, 2, BOX);
+	assert_int_equal(r.outcome, RUNNER_VOID);
+	assert_int_equal(r.rc, -EBADF);
+	/* Only who entered leaves. */
+	assert_int_equal(leaves, 1);
+	runner_result_release(&r);
+}
+
+static void test_a_refused_setup_is_torn_down(void **state)
+{
+	struct workload refusing = counting;
+	struct runner_result r;
+
+	(void)state;
+	refusing.setup = fail_setup;
+	r = repeat(&refusing, 1, BOX);
+	assert_int_equal(r.outcome, RUNNER_REFUSED);
+	assert_int_equal(r.rc, -ENOMEM);
+	assert_int_equal(enters, 0);
+	assert_int_equal(teardowns, 1);
+	runner_result_release(&r);
+}
+
+static void test_a_translator_is_asked(void **state)
+{
+	const struct workload *workload = workload_find("fault-anon");
+	struct translator_spec spec;
+	struct plan_benchmark benchmark = { .name = (char[]){ "test" },
+					    .workload = workload,
+					    .translator = &spec,
+					    .pages = "4k",
+					    .as = "none",
+					    .threads = 1,
+					    .role_threads = { 1 },
+					    .params = { 4 << 20 } };
+	struct runner_request request = {
+		.benchmark = &benchmark,
+		.topology = &topology,
+		.clock = &source,
+		.policy = &policy,
+		.cpus = &topology.pus[0].os,
+		.duration_ns = 20000000,
+		.memory_max = 64 << 20,
+		.seed = 1,
+		.time_box_ns = BOX,
+	};
+	struct runner_result r;
+	char error[256];
+
+	(void)state;
+	assert_non_null(workload);
+	assert_int_equal(translator_spec_parse(&spec, "null", error, sizeof(error)), 0);
+	runner_run(&request, &r);
+	assert_int_equal(r.outcome, RUNNER_OK);
+	assert_true(r.has_stat);
+	assert_true(r.threads[0].ops > 0);
+	runner_result_release(&r);
+	translator_spec_release(&spec);
+
+	assert_int_equal(translator_spec_parse(&spec, "null:nonsense=1", error, sizeof(error)), 0);
+	runner_run(&request, &r);
+	assert_int_equal(r.outcome, RUNNER_REFUSED);
+	assert_int_equal(r.rc, -EINVAL);
+	assert_non_null(strstr(r.error, "nonsense"));
+	runner_result_release(&r);
+	translator_spec_release(&spec);
+}
+
+/* The last two: after them no repetition can run. */
+static void test_stop(void **state)
+{
+	struct runner_result r;
+
+	(void)state;
+	runner_stop();
+	assert_true(runner_stopping());
+	r = repeat(&counting, 2, BOX);
+	assert_int_equal(r.outcome, RUNNER_STOPPED);
+	assert_int_equal(teardowns, 1);
+	runner_result_release(&r);
+}
+
+static int hang_setup(struct workload_run *run)
+{
+	(void)run_hanging(&run->workers[0], 1);
+	return 0;
+}
+
+static void test_a_hang_ends_with_the_time_box(void **state)
+{
+	struct workload hanging = counting;
+	struct runner_result r;
+
+	(void)state;
+	hanging.setup = hang_setup;
+	r = repeat(&hanging, 1, 100000000);
+	assert_int_equal(r.outcome, RUNNER_HUNG);
+	assert_non_null(strstr(r.error, "test did not end"));
+	/* Let it come to its end before what it uses goes away. */
+	atomic_store(&let_go, true);
+	while (!atomic_load(&teardowns))
+		usleep(1000);
+	usleep(100000);
+}
+
+static int start(void **state)
+{
+	char why[256];
+
+	(void)state;
+	clock_source_start(&source, CLOCK_SOURCE_TSC);
+	return topology_load(&topology, NULL, why, sizeof(why));
+}
+
+static int end(void **state)
+{
+	(void)state;
+	topology_release(&topology);
+	return 0;
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_life_of_a_repetition),
+		cmocka_unit_test(test_singles_are_timed_one_by_one),
+		cmocka_unit_test(test_errors_make_results_void),
+		cmocka_unit_test(test_a_refused_setup_is_torn_down),
+		cmocka_unit_test(test_a_translator_is_asked),
+		cmocka_unit_test(test_stop),
+		cmocka_unit_test(test_a_hang_ends_with_the_time_box),
+	};
+
+	return cmocka_run_group_tests(tests, start, end);
+}
