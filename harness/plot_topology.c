@@ -2,9 +2,9 @@
 /*
  * plot_topology.c - the machine as boxes within boxes, each PU coloured by its latency.
  *
- * One figure a workload: its benchmark that covers most PUs, p50 above and p99 below, each with its
- * own scale. Boxes are laid out here, bottom up: every level is a grid of boxes of one size, with
- * as many columns as bring it nearest to the shape that the level wants; gnuplot draws rectangles and
+ * One figure a workload: its benchmark that covers most PUs, p50 and p99, each with its own scale.
+ * Boxes are laid out here, bottom up: every level is a grid of boxes of one size, with as many
+ * columns as bring it nearest to the shape that the level wants; gnuplot draws rectangles and
  * text. A result without a latency per PU gets the machine with its planned threads. No locks.
  */
 #include "harness/plot.h"
