@@ -196,7 +196,8 @@ void result_merge(struct result_benchmark *b, const struct runner_result *run, u
 	b->flags |= sample->flags;
 	if (run->outcome == RUNNER_VOID)
 		snprintf(b->error, sizeof(b->error), "%s", run->error);
-	b->verified = !b->error[0] && !(b->flags & RESULT_NOT_VERIFIED);
+	b->verified = !b->error[0] && b->plan->workload->verify &&
+		      !(b->flags & RESULT_NOT_VERIFIED);
 	b->flags &= ~(unsigned)RESULT_UNSTEADY;
 	if (is_unsteady(b))
 		b->flags |= RESULT_UNSTEADY;

@@ -134,8 +134,9 @@ static void read_placement(const struct workload_run *run, struct runner_result 
 	const struct translator *t = run->t;
 	struct translator_translation at;
 	unsigned samples = 0;
+	bool present = false;
 	uint64_t size;
-	int node, rc = -ENOENT;
+	int node, rc = 0;
 
 	if (!t || !run->space || !t->lookup || !t->placement) {
 		snprintf(result->placement_reason, sizeof(result->placement_reason), "%s",
@@ -147,9 +148,10 @@ static void read_placement(const struct workload_run *run, struct runner_result 
 	for (uint64_t a = 0; a < SAMPLE_BYTES && samples < SAMPLES_MAX; a += SAMPLE_STEP) {
 		if (t->lookup(run->space, a, TRANSLATOR_READ, &at))
 			continue;
+		present = true;
 		rc = t->placement(run->engine, at.file, at.offset, &size, &node);
 		if (rc)
-			break;
+			continue;
 		/* The smallest says what the slowest of them costs. */
 		if (!result->kernel_page_size || size < result->kernel_page_size)
 			result->kernel_page_size = size;
@@ -157,9 +159,38 @@ static void read_placement(const struct workload_run *run, struct runner_result 
 			result->pages_per_node[node]++;
 		samples++;
 	}
-	if (!samples)
-		snprintf(result->placement_reason, sizeof(result->placement_reason), "%s",
-			 rc == -ENOENT ? "no page was present to look at" : strerror(-rc));
+	if (!samples && present)
+		snprintf(result->placement_reason, sizeof(result->placement_reason),
+			 "the translator cannot say where its pages are: %s", strerror(-rc));
+	else if (!samples)
+		snprintf(result->placement_reason, sizeof(result->placement_reason),
+			 "no page was present to look at");
+}
+
+/*
+ * Makes resident what the workers will use. A host that backs memory for the first time takes
+ * milliseconds, which are not the translator's. By convention parameter `region` is the bytes
+ * that each worker uses. Too little memory shows later, and then with a better message.
+ */
+static void prefault(const struct runner_shared *shared)
+{
+	const struct workload_run *run = &shared->run;
+	const struct workload *workload = run->workload;
+	uint64_t bytes = 0, left = run->memory_max / 2;
+
+	for (unsigned k = 0; k < 8 && workload->params[k].name; k++) {
+		if (strcmp(workload->params[k].name, "region") == 0)
+			bytes = run->params[k];
+	}
+	if (!run->t || !run->t->prefault)
+		return;
+	for (unsigned i = 0; i < run->worker_count && bytes && left; i++) {
+		uint64_t part = bytes < left ? bytes : left;
+
+		if (run->t->prefault(run->engine, run->workers[i].memory_node, part))
+			return;
+		left -= part;
+	}
 }
 
 /* With an open engine: setup to teardown. */
@@ -169,8 +200,10 @@ static void run_workload(struct runner_shared *shared, struct runner_result *res
 	struct workload_run *run = &shared->run;
 	const struct workload *workload = run->workload;
 	struct noise_sample before, after;
-	int rc = workload->setup ? workload->setup(run) : 0;
+	int rc;
 
+	prefault(shared);
+	rc = workload->setup ? workload->setup(run) : 0;
 	if (rc) {
 		result->outcome = RUNNER_REFUSED;
 		result->rc = rc;

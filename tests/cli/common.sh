@@ -1,0 +1,85 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# common.sh - what the tests of the program's outside share; each of them sources it.
+#
+#   run ARGUMENT...            runs faultline: $code, and its output in $out and $err
+#   expect NAME CODE [TEXT]    one test: the exit code was CODE, and TEXT (an extended regular
+#                              expression) is found in what was printed
+#   check NAME COMMAND...      one test: the command succeeds
+#   skip NAME WHY              one test that cannot be done here
+#   done_testing               the plan
+#
+# Every test prints one TAP line. $tmp is a directory of the test's own.
+set -u
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+faultline=${FAULTLINE:-$PWD/faultline}
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+unset "${!FAULTLINE_@}"
+number=0 code=0 out='' err=''
+
+# The cheapest thing that is a whole run.
+quick=(run fault-anon --translator null --duration 10ms --repeat 2 --progress none)
+
+run()
+{
+	out=$("$faultline" "$@" 2>"$tmp/stderr")
+	code=$?
+	err=$(cat "$tmp/stderr")
+}
+
+report()
+{
+	number=$((number + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $number - $2"
+	else
+		echo "not ok $number - $2"
+		printf '%s\n' "$out" "$err" "code $code" | head -40 | sed 's/^/# /'
+	fi
+}
+
+expect()
+{
+	local fine=0
+
+	[ "$code" -eq "$2" ] || fine=1
+	[ $# -lt 3 ] || grep -Eq -- "$3" <<<"$out"$'\n'"$err" || fine=1
+	report $fine "$1"
+}
+
+check()
+{
+	local name=$1
+
+	shift
+	"$@" >"$tmp/check" 2>&1
+	report $? "$name"
+}
+
+skip()
+{
+	number=$((number + 1))
+	echo "ok $number - $1 # SKIP $2"
+}
+
+done_testing()
+{
+	echo "1..$number"
+}
+
+# is_json TEXT [EXPRESSION]: TEXT is JSON, and the Python expression on it, called j, is true.
+is_json()
+{
+	python3 -c 'import json, sys
+j = json.loads(sys.argv[1], parse_constant=lambda c: sys.exit("not JSON: " + c))
+sys.exit(0 if eval(sys.argv[2]) else "false: " + sys.argv[2])' "$1" "${2:-True}"
+}
+
+# is_json_file FILE [EXPRESSION]
+is_json_file()
+{
+	is_json "$(cat "$1")" "${2:-True}"
+}
