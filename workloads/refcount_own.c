@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * refcount-own - each worker takes and drops a reference to a page of its own, 2 MiB from the
- * next one: nothing but the count is written, and nobody else writes it.
+ * refcount-own - each worker takes and drops a reference to a page of its own, which it mapped
+ * and faulted itself, on its own CPU: nothing but the count is written, and nobody else writes it.
  */
 #include "workloads/refcount.h"
+#include "workloads/region.h"
 
 static int refcount_own_enter(struct worker *w)
 {
-	return refcount_pin(w, w->index);
+	uint64_t start = region_start(w->run, w->index), page = workload_page_size(w->run);
+	int rc = region_map(w->run, start, page, NULL, 0);
+
+	if (!rc)
+		rc = region_fault(w->run, start, page);
+	return rc ? rc : refcount_pin(w, w->index);
 }
 
 const struct workload workload_refcount_own = {
