@@ -336,6 +336,7 @@ void runner_run(const struct runner_request *request, struct runner_result *resu
 		rc = sem_clockwait(&conductor.done, CLOCK_MONOTONIC, &deadline);
 	while (rc && errno == EINTR);
 	if (rc) {
+		pthread_detach(thread);
 		result->outcome = RUNNER_HUNG;
 		snprintf(result->error, sizeof(result->error),
 			 "%s did not end within %.0f s: a worker hangs", request->benchmark->name,
