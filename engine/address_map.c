@@ -7,6 +7,9 @@
  * that a new descent waits there instead of meeting a dead child again and again, (2) marks every
  * child DEAD, waking those who wait, who start again at the root, (3) releases the parent. Whoever
  * still reads the node is in an RCU section; the node is reused after a grace period.
+ *
+ * NO_TSA: bodies that lock in loops, or on some paths only, are not followed by Clang; their
+ * contracts stand on the declarations.
  */
 #include "engine/address_map.h"
 

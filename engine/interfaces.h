@@ -41,7 +41,8 @@ struct file_ops {
 	int (*data_fd)(struct file *f);
 	/* Fallback for files that cannot be mapped; NULL when map_internal always works.
 	 * 0 or -errno; *done = bytes moved, less than length only with an error. */
-	int (*buffer_read_at)(struct file *f, uint64_t offset, void *to, size_t length, size_t *done);
+	int (*buffer_read_at)(struct file *f, uint64_t offset, void *to, size_t length,
+			      size_t *done);
 	int (*buffer_write_at)(struct file *f, uint64_t offset, const void *from, size_t length,
 			       size_t *done);
 };

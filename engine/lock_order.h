@@ -86,7 +86,7 @@ struct lock_key {
 #define LOCK_SITE __FILE__ ":" LOCK_STRINGIFY(__LINE__)
 
 #if LOCK_CHECKED
-/* Records a lock about to be waited for; reports through mm_fail() with both sites if out of order. */
+/* Records a lock about to be waited for; out of order: mm_fail() with both sites. */
 void lock_rank_push(enum lock_rank rank, struct lock_key key, const char *site);
 /* Records a lock that a try-lock got: exempt from the order, counted as held. */
 void lock_rank_push_tried(enum lock_rank rank, struct lock_key key, const char *site);
@@ -129,7 +129,8 @@ static inline const char *lock_rank_innermost(const char **site)
 /* For a thread's entry: states for Clang, and checks at run time, that nothing is held. */
 static inline void lock_assert_none(void)
 	ASSERTS(!object_class, !metadata_class, !mapping_class, !rmap_class, !entry_class)
-	ASSERTS(!data_class, !platform_class, !arena_class, !block_class, !leaf_class) NO_TSA
+		ASSERTS(!data_class, !platform_class, !arena_class, !block_class, !leaf_class)
+			NO_TSA
 {
 	lock_rank_assert_none(LOCK_SITE);
 }

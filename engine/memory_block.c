@@ -204,10 +204,9 @@ void memory_file_split_block(struct memory_file *mf, struct memory_block *b)
 	memory_block_lock(b);
 	/* Frozen: everybody who would change the word waits for the lock from here on. */
 	word = atomic_load_explicit(&b->whole, memory_order_acquire);
-	while (word && !atomic_compare_exchange_weak_explicit(&b->whole, &word,
-							      word | BLOCK_CONVERTING,
-							      memory_order_acq_rel,
-							      memory_order_acquire))
+	while (word &&
+	       !atomic_compare_exchange_weak_explicit(&b->whole, &word, word | BLOCK_CONVERTING,
+						      memory_order_acq_rel, memory_order_acquire))
 		;
 	if (word) {
 		uint32_t each = word & BLOCK_COUNT_MASK;
@@ -258,8 +257,8 @@ static bool orphan_finish(struct memory_file *mf, struct memory_block *b) REQUIR
 	if (atomic_load_explicit(&b->state, memory_order_relaxed) != BLOCK_ORPHAN ||
 	    atomic_load_explicit(&b->whole, memory_order_relaxed))
 		return false;
-	while (at < MM_HUGE_PAGES && !(atomic_load_explicit(&counts[at], memory_order_seq_cst) &
-				       MEMORY_PAGE_COUNT_MASK))
+	while (at < MM_HUGE_PAGES &&
+	       !(atomic_load_explicit(&counts[at], memory_order_seq_cst) & MEMORY_PAGE_COUNT_MASK))
 		at++;
 	if (at < MM_HUGE_PAGES) {
 		atomic_store_explicit(&b->cursor, (uint16_t)at, memory_order_relaxed);
@@ -344,9 +343,8 @@ static bool block_dec_last(struct memory_file *mf, struct memory_block *b) MAY_L
 
 		if (!less && word & BLOCK_DIRTY)
 			b->dirty = 1; /* before the block can be seen to be idle */
-		if (!atomic_compare_exchange_weak_explicit(&b->whole, &word, less,
-							   memory_order_acq_rel,
-							   memory_order_acquire))
+		if (!atomic_compare_exchange_weak_explicit(
+			    &b->whole, &word, less, memory_order_acq_rel, memory_order_acquire))
 			continue;
 		idle = !less && orphan_finish(mf, b);
 		break;
@@ -363,9 +361,8 @@ static bool block_dec_whole(struct memory_file *mf, struct memory_block *b) MAY_
 	uint32_t word = atomic_load_explicit(&b->whole, memory_order_acquire);
 
 	while (word && !(word & BLOCK_CONVERTING) && (word & BLOCK_COUNT_MASK) > 1)
-		if (atomic_compare_exchange_weak_explicit(&b->whole, &word, word - 1,
-							  memory_order_acq_rel,
-							  memory_order_acquire))
+		if (atomic_compare_exchange_weak_explicit(
+			    &b->whole, &word, word - 1, memory_order_acq_rel, memory_order_acquire))
 			return true;
 	return word && block_dec_last(mf, b);
 }

@@ -246,8 +246,7 @@ static int chunk_find(const struct memory_chunk *c, unsigned count, bool residen
 	for (int i = 0; i < CHUNK_WORDS; i++) {
 		bits.word[i] = atomic_load_explicit(&c->free[i], memory_order_relaxed);
 		if (resident)
-			bits.word[i] &= atomic_load_explicit(&c->resident[i],
-							     memory_order_relaxed);
+			bits.word[i] &= atomic_load_explicit(&c->resident[i], memory_order_relaxed);
 	}
 	return memory_bits_find_run(&bits, count);
 }
@@ -355,8 +354,7 @@ static void arena_put(struct memory_file *mf, struct memory_chunk *c,
 	struct memory_arena *arena = &p->arenas[c->node][c->cls];
 
 	arena_lock(arena);
-	atomic_fetch_add_explicit(&p->retained_blocks, chunk_insert(c, bits),
-				  memory_order_relaxed);
+	atomic_fetch_add_explicit(&p->retained_blocks, chunk_insert(c, bits), memory_order_relaxed);
 	arena_unlock(arena);
 }
 
@@ -409,8 +407,7 @@ static void trim_punch(struct memory_file *mf, uint32_t chunk, const struct memo
 							  ~(UINT64_C(1) << (i % 64)),
 							  memory_order_release);
 			}
-			atomic_fetch_sub_explicit(&p->host_blocks, end - at,
-						  memory_order_relaxed);
+			atomic_fetch_sub_explicit(&p->host_blocks, end - at, memory_order_relaxed);
 			atomic_fetch_add_explicit(&p->punched_bytes, size, memory_order_relaxed);
 		}
 		at = bits_next(bits, end, true);
@@ -427,8 +424,9 @@ static bool trim(struct memory_file *mf, int64_t keep) MAY_LOCK_ARENA
 	for (uint32_t i = end - 1; i > 0; i--) {
 		for (;;) {
 			struct memory_bits taken;
-			int64_t excess = atomic_load_explicit(&p->retained_blocks,
-							      memory_order_relaxed) - keep;
+			int64_t excess =
+				atomic_load_explicit(&p->retained_blocks, memory_order_relaxed) -
+				keep;
 
 			if (excess <= 0)
 				return any;
@@ -494,7 +492,8 @@ int memory_chunk_charge(struct memory_file *mf, uint32_t block)
 			return -ENOMEM;
 	}
 	if (atomic_fetch_or_explicit(&c->resident[block % CHUNK_BLOCKS / 64], bit,
-				     memory_order_acq_rel) & bit)
+				     memory_order_acq_rel) &
+	    bit)
 		atomic_fetch_sub_explicit(&p->host_blocks, 1, memory_order_relaxed);
 	return 0;
 }

@@ -111,7 +111,8 @@ static inline bool memory_chunk_is_resident(struct memory_file *mf, uint32_t blo
 
 	return atomic_load_explicit(&c->resident[block % CHUNK_BLOCKS / 64],
 				    memory_order_acquire) >>
-		       (block % 64) & 1;
+		       (block % 64) &
+	       1;
 }
 
 /* Node asked for, as a number below nodes; -EINVAL. */

@@ -179,9 +179,8 @@ static bool tables_reserve(struct memory_file *mf)
 	p->chunks = os_memory_reserve(p->chunk_limit * sizeof(p->chunks[0]), MM_PAGE_SIZE, true);
 	ok = mf->window && mf->counts && mf->blocks && p->chunks;
 	for (int i = 0; i < KIND_COUNT; i++) {
-		p->kinds[i].chunk_at =
-			os_memory_reserve(p->chunk_limit * sizeof(p->kinds[i].chunk_at[0]),
-					  MM_PAGE_SIZE, true);
+		p->kinds[i].chunk_at = os_memory_reserve(
+			p->chunk_limit * sizeof(p->kinds[i].chunk_at[0]), MM_PAGE_SIZE, true);
 		ok = ok && p->kinds[i].chunk_at;
 	}
 	if (!ok)
@@ -343,10 +342,10 @@ void memory_file_get_stat(struct memory_file *mf, struct memory_file_stat *out)
 		uint64_t pages = (uint64_t)(end - 1) * MEMORY_CHUNK_PAGES;
 		uint64_t blocks = (uint64_t)(end - 1) * CHUNK_BLOCKS;
 
-		out->metadata_bytes += backed_bytes((void *)(mf->counts + MEMORY_CHUNK_PAGES),
-						    pages * sizeof(mf->counts[0])) +
-				       backed_bytes(mf->blocks + CHUNK_BLOCKS,
-						    blocks * sizeof(mf->blocks[0]));
+		out->metadata_bytes +=
+			backed_bytes((void *)(mf->counts + MEMORY_CHUNK_PAGES),
+				     pages * sizeof(mf->counts[0])) +
+			backed_bytes(mf->blocks + CHUNK_BLOCKS, blocks * sizeof(mf->blocks[0]));
 	}
 	for (int i = 0; i < KIND_COUNT; i++) {
 		int fd = atomic_load_explicit(&p->kinds[i].fd, memory_order_acquire);
@@ -382,8 +381,8 @@ static void check_block(struct memory_file *mf, uint32_t index)
 		uint64_t bit = UINT64_C(1) << (i % 64);
 		uint32_t word = atomic_load_explicit(&mf->counts[index * MM_HUGE_PAGES + i],
 						     memory_order_acquire);
-		uint64_t remote = atomic_load_explicit(&b->free_remote[i / 64],
-						       memory_order_acquire);
+		uint64_t remote =
+			atomic_load_explicit(&b->free_remote[i / 64], memory_order_acquire);
 		uint64_t both = b->free_local[i / 64] & remote;
 
 		referenced += (word & MEMORY_PAGE_COUNT_MASK) != 0;
@@ -414,8 +413,10 @@ void memory_file_check(struct memory_file *mf)
 		for (uint32_t i = 0; i < CHUNK_BLOCKS; i++) {
 			uint32_t index = chunk * CHUNK_BLOCKS + i;
 			bool resident = memory_chunk_is_resident(mf, index);
-			bool is_free = atomic_load_explicit(&c->free[i / 64],
-							    memory_order_acquire) >> (i % 64) & 1;
+			bool is_free =
+				atomic_load_explicit(&c->free[i / 64], memory_order_acquire) >>
+					(i % 64) &
+				1;
 
 			free_count += is_free;
 			resident_blocks += resident;
@@ -431,7 +432,6 @@ void memory_file_check(struct memory_file *mf)
 		}
 		MM_CHECK(free_count == c->free_count);
 	}
-	MM_CHECK(resident_blocks ==
-		 atomic_load_explicit(&p->host_blocks, memory_order_acquire));
+	MM_CHECK(resident_blocks == atomic_load_explicit(&p->host_blocks, memory_order_acquire));
 	MM_CHECK(retained == atomic_load_explicit(&p->retained_blocks, memory_order_acquire));
 }

@@ -62,8 +62,7 @@ struct memory_file {
 };
 
 /* 0, -ENOMEM, -errno of memfd_create. opts NULL: defaults. */
-MM_MUST_CHECK int memory_file_create(const struct memory_file_opts *opts,
-				     struct memory_file **out);
+MM_MUST_CHECK int memory_file_create(const struct memory_file_opts *opts, struct memory_file **out);
 /* All references must be gone (leaks are reported through mm_fail with their number). */
 void memory_file_destroy(struct memory_file *mf);
 
@@ -97,8 +96,8 @@ MM_MUST_CHECK int memory_file_claim_slow(struct memory_file *mf, uint32_t page, 
 static inline MM_MUST_CHECK int memory_file_claim_as(struct memory_file *mf, uint32_t page,
 						     uint32_t initial) MAY_LOCK_ARENA
 {
-	uint32_t state = atomic_load_explicit(&mf->blocks[page / MM_HUGE_PAGES].state,
-					      memory_order_acquire);
+	uint32_t state =
+		atomic_load_explicit(&mf->blocks[page / MM_HUGE_PAGES].state, memory_order_acquire);
 	uint32_t old = atomic_load_explicit(&mf->counts[page], memory_order_acquire);
 
 	if (__builtin_expect(old != 0 || !(state & BLOCK_CLAIMS), 0))
@@ -201,8 +200,8 @@ int memory_file_node_of(struct memory_file *mf, uint32_t page);
  * (smaps KernelPageSize, ShmemPmdMapped), or -errno. Slow: parses /proc/self/smaps. */
 int64_t memory_file_kernel_page_size(struct memory_file *mf, uint32_t page);
 /* Makes `bytes` of class memory resident and retained ahead of use; returns bytes done. */
-uint64_t memory_file_prefault(struct memory_file *mf, int node, enum page_class cls,
-			      uint64_t bytes) MAY_LOCK_ARENA;
+uint64_t memory_file_prefault(struct memory_file *mf, int node, enum page_class cls, uint64_t bytes)
+	MAY_LOCK_ARENA;
 /* Whether huge pages of the class can be had now: 0, or -errno; *why is a sentence with what to
  * do (static storage). */
 int memory_file_probe(enum page_class cls, const char **why);

@@ -304,9 +304,8 @@ static void free_remotely(struct memory_file *mf, struct memory_block *b,
 	head = atomic_load_explicit(&pool->remote_head, memory_order_relaxed);
 	do {
 		atomic_store_explicit(&b->remote_next, head, memory_order_relaxed);
-	} while (!atomic_compare_exchange_weak_explicit(&pool->remote_head, &head, b,
-							memory_order_release,
-							memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(
+		&pool->remote_head, &head, b, memory_order_release, memory_order_relaxed));
 	/* An owner that allocates no more must not keep memory for ever. */
 	if (length >= POOL_REMOTE_MAX && pool_try_lock(pool)) {
 		pool_drain(pool, &surplus);

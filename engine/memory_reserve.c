@@ -39,10 +39,9 @@ int memory_file_reserve(struct memory_file *mf, int node, enum page_class cls, u
 		return memory_pool_reserve(mf, node, pages, first);
 	if (skip + pages > MEMORY_CHUNK_PAGES)
 		return -EINVAL;
-	rc = memory_chunk_take(mf, &mf->private->arenas[node][cls],
-			       (skip + pages + (unsigned)MM_HUGE_PAGES - 1) /
-				       (unsigned)MM_HUGE_PAGES,
-			       &block);
+	rc = memory_chunk_take(
+		mf, &mf->private->arenas[node][cls],
+		(skip + pages + (unsigned)MM_HUGE_PAGES - 1) / (unsigned)MM_HUGE_PAGES, &block);
 	if (!rc)
 		*first = block * (uint32_t)MM_HUGE_PAGES + skip;
 	return rc;
@@ -121,8 +120,7 @@ static bool prefault_block(struct memory_file *mf, uint32_t block) MAY_LOCK_AREN
 	return !rc;
 }
 
-uint64_t memory_file_prefault(struct memory_file *mf, int node, enum page_class cls,
-			      uint64_t bytes)
+uint64_t memory_file_prefault(struct memory_file *mf, int node, enum page_class cls, uint64_t bytes)
 {
 	struct memory_file_private *p = mf->private;
 	int64_t wanted = (int64_t)((bytes + MM_HUGE_SIZE - 1) / MM_HUGE_SIZE);
@@ -139,8 +137,8 @@ uint64_t memory_file_prefault(struct memory_file *mf, int node, enum page_class 
 
 	while (limit < p->retain_base + wanted &&
 	       !atomic_compare_exchange_weak_explicit(&p->retain_limit, &limit,
-						      p->retain_base + wanted,
-						      memory_order_relaxed, memory_order_relaxed))
+						      p->retain_base + wanted, memory_order_relaxed,
+						      memory_order_relaxed))
 		;
 	/* The blocks that a search will find first: lowest of the oldest chunk first. */
 	for (uint32_t chunk = memory_chunk_first(mf, arena); chunk && done < wanted;) {

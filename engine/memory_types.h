@@ -10,6 +10,8 @@
  *   pool    the blocks from which one CPU allocates (memory_pool.h)
  *
  * The block lock (rank block) guards a block's mode, its state and its deposits.
+ *
+ * NO_TSA: a lock here is a word and its class a phantom, so the bodies cannot be analysed.
  */
 #pragma once
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mm.c - see mm.h: life of memory managers, spaces and threads; statistics. */
+/*
+ * mm.c - see mm.h: life of memory managers, spaces and threads; statistics.
+ *
+ * NO_TSA: a lock here is a word and its class a phantom, so the bodies cannot be analysed.
+ */
 #include "engine/mm.h"
 
 #include <errno.h>

@@ -57,8 +57,8 @@ void *os_memory_reserve(uint64_t size, uint64_t align, bool writable)
 {
 	int prot = writable ? PROT_READ | PROT_WRITE : PROT_NONE;
 	uint64_t slack = align > MM_PAGE_SIZE ? align : 0;
-	char *p = mmap(NULL, size + slack, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-		       0);
+	char *p =
+		mmap(NULL, size + slack, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (p == MAP_FAILED)
 		return NULL;

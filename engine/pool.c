@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * pool.c - see pool.h. A free object holds the index of the next one in its first four bytes.
+ *
+ * NO_TSA: a lock here is a word and its class a phantom, so the bodies cannot be analysed.
  */
 #include "engine/pool.h"
 

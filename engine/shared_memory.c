@@ -18,6 +18,8 @@
  *
  * Locks: object > rmap > data, one each per object. Slots are changed under `data` only; slots that
  * are present are cleared under `object` as well, which therefore pins present pages.
+ *
+ * NO_TSA: a lock here is a word and its class a phantom, so the bodies cannot be analysed.
  */
 #include "engine/shared_memory.h"
 

@@ -3,10 +3,13 @@
  * space_fault.c - page faults and look-ups.
  *
  * The life of a fault: (1) find the entry of the page: a present word that permits the access is
- * the answer, without a lock; (2) else lock it, expanding folded ones; (3) the vma, pinned by the lock, says
- * whether the access is allowed; (4) claim the page that the address decides, or ask the mappable
- * and take a reference; (5) show it to the host if there is one; (6) install the word and unlock,
- * in one exchange. Faults never take `mapping` (lock_order rule 1).
+ * the answer, without a lock; (2) else lock it, expanding folded ones; (3) the vma, pinned by the
+ * lock, says whether the access is allowed; (4) claim the page that the address decides, or ask
+ * the mappable and take a reference; (5) show it to the host if there is one; (6) install the word
+ * and unlock, in one exchange. Faults never take `mapping` (lock_order rule 1).
+ *
+ * NO_TSA: bodies that lock in loops, or on some paths only, are not followed by Clang; their
+ * contracts stand on the declarations.
  */
 #include <errno.h>
 #include <string.h>

@@ -5,6 +5,9 @@
  * Adding (lock_order rule 2): the range is held in `mapping`, what is there is removed, the
  * mappable is told, and only then are entries published: a truncate in between finds the space in
  * the mapping_set and nothing in the entries. Removing (rule 3): see unit.c.
+ *
+ * NO_TSA: bodies that lock in loops, or on some paths only, are not followed by Clang; their
+ * contracts stand on the declarations.
  */
 #include <errno.h>
 

@@ -6,6 +6,9 @@
  * the locks go; then page references, then the mappables' mappings, then identities. So no fault
  * can re-install what is going, no page is freed while the host still shows it, and a truncate
  * finds every mapping that may still have a translation.
+ *
+ * NO_TSA: bodies that lock in loops, or on some paths only, are not followed by Clang; their
+ * contracts stand on the declarations.
  */
 #include <string.h>
 

@@ -239,7 +239,8 @@ static void write_table(FILE *out, const struct report_page *page)
 	size_t i;
 	json_t *each;
 
-	fputs("<section id=\"table\"><h2>Every benchmark</h2>\n<p>Rates are medians over the repetitions, times are of all of them. A "
+	fputs("<section id=\"table\"><h2>Every benchmark</h2>\n"
+	      "<p>Rates are medians over the repetitions, times are of all of them. A "
 	      "click on a heading sorts. <i>× floor</i>: time per operation over that of the bare "
 	      "primitive, measured in the same run. Floors are in grey. An operation timed in "
 	      "batches shows the spread of batch means, which hides single slow ones.</p>\n"

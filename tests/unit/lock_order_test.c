@@ -86,7 +86,7 @@ static void each_outer_rank_inside_an_inner_one_is_reported(void **state)
 					    "data",   "platform", "arena",   "block", "leaf" };
 
 	(void)state;
-	for (int inner = 1; inner < RANK_COUNT; inner++) {
+	for (volatile int inner = 1; inner < RANK_COUNT; inner++) {
 		lock_rank_push((enum lock_rank)inner, key(7, 8), "inner.c:11");
 		for (volatile int outer = 0; outer < inner; outer++) {
 			char words[64];

@@ -173,7 +173,8 @@ static void model_reserve(struct model *m, struct run *r)
 	if (r->cls == PAGE_THP)
 		congruent = 0;
 	assert_int_equal(memory_file_reserve(m->mf, MEMORY_NODE_ANY, r->cls, r->pages, congruent,
-					     &r->first), 0);
+					     &r->first),
+			 0);
 	if (r->pages >= HUGE)
 		assert_int_equal(r->first % HUGE, congruent);
 	assert_int_equal(r->first / MEMORY_CHUNK_PAGES,
@@ -422,8 +423,8 @@ static void stress_block(uint64_t *seed)
 static void stress_run(uint64_t *seed)
 {
 	uint32_t first, pages = random_pages(seed);
-	int rc = memory_file_reserve(shared, MEMORY_NODE_ANY, PAGE_4K, pages,
-				     next_random(seed), &first);
+	int rc = memory_file_reserve(shared, MEMORY_NODE_ANY, PAGE_4K, pages, next_random(seed),
+				     &first);
 
 	expect(rc == 0);
 	for (int n = 0; !rc && n < 300; n++) {
