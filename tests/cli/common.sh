@@ -21,6 +21,7 @@ unset "${!FAULTLINE_@}"
 number=0 code=0 out='' err=''
 
 # The cheapest thing that is a whole run.
+# shellcheck disable=SC2034
 quick=(run fault-anon --translator null --duration 10ms --repeat 2 --progress none)
 
 run()

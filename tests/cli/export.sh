@@ -47,7 +47,7 @@ done
 rm "$tmp/r/report.html" "$tmp/r/summary.md"
 run report "$tmp/r"
 expect "report makes it anew" 0 'report.html'
-check "both files" [ -s "$tmp/r/report.html" -a -s "$tmp/r/summary.md" ]
+check "both files" test -s "$tmp/r/report.html" -a -s "$tmp/r/summary.md"
 run report "$tmp/r" --json
 check "report --json" is_json "$out" 'j[0]["report"].endswith("report.html")'
 run report "$tmp/nothing" "$tmp/r"

@@ -53,7 +53,7 @@ check "a sample a repetition" [ "$(wc -l <"$tmp/a/samples.ndjson")" -eq \
 	"$(python3 -c 'import json,sys; print(2*len(json.load(open(sys.argv[1]))["benchmarks"]))' "$tmp/a/result.json")" ]
 check "every sample is JSON" python3 -c 'import json, sys
 for line in open(sys.argv[1]): assert json.loads(line)["ops_per_s"] > 0' "$tmp/a/samples.ndjson"
-check "a log a benchmark" [ "$(ls "$tmp/a/hist" | wc -l)" -eq \
+check "a log a benchmark" [ "$(find "$tmp/a/hist" -name "*.hlog" | wc -l)" -eq \
 	"$(python3 -c 'import json,sys; print(len(json.load(open(sys.argv[1]))["benchmarks"]))' "$tmp/a/result.json")" ]
 check "env.json" is_json_file "$tmp/a/env.json" 'j["kernel"] and j["label"] == "a \"label\""'
 check "job.ini has every option" grep -q '^duration = 10ms$' "$tmp/a/job.ini"
