@@ -52,12 +52,13 @@ static void node_reclaim(struct rcu_head *head) NO_TSA /* runs in liburcu's thre
 	MM_RCU_ACQUIRE();
 	node_free(n);
 	atomic_fetch_sub_explicit(&leaves_waiting, 1, memory_order_relaxed);
+	MM_RCU_RELEASE();
 }
 
 void address_map_bound_backlog(void)
 {
 	if (atomic_load_explicit(&leaves_waiting, memory_order_relaxed) > BACKLOG_MAX)
-		urcu_memb_barrier();
+		mm_rcu_barrier();
 }
 
 int address_map_init(struct address_map *m, struct pool *nodes, struct pool *vmas,

@@ -83,6 +83,20 @@ static inline struct node *entry_node(uint64_t word)
 	return (struct node *)(uintptr_t)(word & ~UINT64_C(63));
 }
 
+/* Unlocks an entry of a held unit, with a new word. Rank checking is the caller's. */
+static inline void entry_unlock(entry_t *e, uint64_t word)
+{
+	uint64_t old = atomic_exchange_explicit(e, word, memory_order_acq_rel);
+
+	if (__builtin_expect((old & ENTRY_WAITER) != 0, 0))
+		park_wake(e);
+}
+
+static inline struct lock_key entry_key(const struct address_map *m, uint64_t page)
+{
+	return (struct lock_key){ m->space_id, page << MM_PAGE_SHIFT };
+}
+
 /* 0 or -ENOMEM. */
 MM_MUST_CHECK int address_map_init(struct address_map *m, struct pool *nodes, struct pool *vmas,
 				   uint64_t space_id,
@@ -122,6 +136,49 @@ bool address_map_lock_page(struct address_map *m, uint64_t page, unsigned min_le
 			   uint64_t enough, struct map_unit *u, uint64_t *word, int *error)
 	TRY_ACQUIRES(true, entry_class) MAY_LOCK_ENTRY;
 
+/*
+ * The first try of a fault, without waiting or expanding: one descent; if it ends at a free, absent
+ * leaf entry that has a vma, locks it. True with *entry and *word; else *enough_found says whether
+ * the word has all bits of `enough` (0: never), in which case nothing needs to be done.
+ */
+static inline bool address_map_try_leaf(const struct address_map *m, uint64_t page, uint64_t enough,
+					entry_t **entry, uint64_t *word, bool *enough_found)
+	TRY_ACQUIRES(true, entry_class) NO_TSA /* the class is a phantom, the lock a bit */
+{
+	unsigned level = MAP_LEVELS - 1;
+	entry_t *e = &m->root->entry[map_slot(page, level)];
+	bool locked = false;
+
+	mm_rcu_read_lock();
+	uint64_t w = atomic_load_explicit(e, memory_order_acquire);
+
+	while (w & ENTRY_CHILD) {
+		level--;
+		e = &entry_node(w)->entry[map_slot(page, level)];
+		w = atomic_load_explicit(e, memory_order_acquire);
+	}
+	*enough_found = enough && (w & (enough | ENTRY_LOCK | ENTRY_DEAD)) == enough;
+	/* A word of a vma index alone: absent, unlocked, mapped. seq_cst: space_invalidate(). */
+	if (!level && w && !(w & ~ENTRY_VMA_MASK))
+		locked = atomic_compare_exchange_strong_explicit(
+			e, &w, w | ENTRY_LOCK, memory_order_seq_cst, memory_order_relaxed);
+	mm_rcu_read_unlock(); /* the lock pins the node from here */
+	if (locked)
+		lock_rank_push_tried(RANK_ENTRY, entry_key(m, page), LOCK_SITE);
+	*entry = e;
+	*word = w;
+	return locked;
+}
+
+static inline void address_map_unlock_leaf(const struct address_map *m, uint64_t page,
+					   entry_t *entry, uint64_t word) RELEASES(entry_class)
+	NO_TSA /* the class is a phantom, the lock a bit */
+{
+	(void)m, (void)page;
+	lock_rank_pop(RANK_ENTRY, entry_key(m, page), LOCK_SITE);
+	entry_unlock(entry, word);
+}
+
 /* How address_map_next treats entries. */
 enum map_walk {
 	MAP_WALK_ALL, /* every entry; folded ones that are covered in part are expanded */
@@ -155,20 +212,6 @@ static inline void map_unit_set(const struct map_unit *u, unsigned i, uint64_t w
 						      word | ENTRY_LOCK | (old & ENTRY_WAITER),
 						      memory_order_release, memory_order_relaxed))
 		;
-}
-
-/* Unlocks an entry of a held unit, with a new word. Rank checking is the caller's. */
-static inline void entry_unlock(entry_t *e, uint64_t word)
-{
-	uint64_t old = atomic_exchange_explicit(e, word, memory_order_acq_rel);
-
-	if (__builtin_expect((old & ENTRY_WAITER) != 0, 0))
-		park_wake(e);
-}
-
-static inline struct lock_key entry_key(const struct address_map *m, uint64_t page)
-{
-	return (struct lock_key){ m->space_id, page << MM_PAGE_SHIFT };
 }
 
 /* Installs word in the single entry of a unit and unlocks it, in one exchange. */

@@ -81,7 +81,7 @@ no_memory:
 void mm_destroy(struct mm *mm)
 {
 	MM_CHECK(!atomic_load(&mm->spaces));
-	urcu_memb_barrier(); /* removed leaves go back to the pool first */
+	mm_rcu_barrier(); /* removed leaves go back to the pool first */
 	MM_CHECK(pool_live(&mm->node_pool) == 0);
 	MM_CHECK(pool_live(&mm->vma_pool) == 0);
 	pool_release(&mm->vma_pool);

@@ -48,3 +48,10 @@ static inline void mm_rcu_call(struct rcu_head *head, void (*fn)(struct rcu_head
 	MM_RCU_RELEASE(); /* what the remover wrote happens before the reclaim */
 	urcu_memb_call_rcu(head, fn);
 }
+
+/* Waits until every fn asked for so far has run. No lock held, not in a read section. */
+static inline void mm_rcu_barrier(void)
+{
+	urcu_memb_barrier();
+	MM_RCU_ACQUIRE(); /* pairs with the release at the end of each fn */
+}

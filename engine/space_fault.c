@@ -259,7 +259,35 @@ static int resolve(struct fault *f) NO_TSA
 	return f->v->page_class == PAGE_4K ? -EAGAIN : fault_huge(f);
 }
 
-int space_fault(struct mm_space *s, uint64_t address, mm_access at, bool show_it) NO_TSA
+/*
+ * The ordinary case without detours: a free, absent entry of private anonymous memory that the
+ * host need not show. True: done. False: nothing has changed, take the long way.
+ */
+static inline bool fault_quick(struct mm_space *s, uint64_t page, mm_access at, uint64_t enough)
+	MAY_LOCK_ENTRY
+{
+	entry_t *entry;
+	uint64_t word;
+	uint32_t got;
+	bool done;
+
+	if (!address_map_try_leaf(&s->map, page, enough, &entry, &word, &done))
+		return done;
+	const struct vma *v = vma_at(&s->mm->vma_pool, entry_vma(word));
+
+	if (!v->mappable && access_superset_of(v->effective, at) &&
+	    !reservation_page(v->reservation, page, space_node(s->mm, v, page), PAGE_4K, &got) &&
+	    !memory_file_claim(s->mm->memory, got)) {
+		word |= entry_of_page(got) | ENTRY_PRESENT | ENTRY_PRIVATE |
+			entry_of_access(v->effective);
+		done = true;
+	}
+	address_map_unlock_leaf(&s->map, page, entry, word);
+	return done;
+}
+
+static __attribute__((noinline)) int fault_slow(struct mm_space *s, uint64_t address, mm_access at,
+						bool show_it) NO_TSA
 {
 	/* NO_TSA: resolve() keeps the lock when small entries are wanted. */
 	struct fault f = { .s = s, .page = address >> MM_PAGE_SHIFT, .at = at, .show = show_it };
@@ -270,8 +298,6 @@ int space_fault(struct mm_space *s, uint64_t address, mm_access at, bool show_it
 	if (enough && s->host)
 		enough |= ENTRY_HOSTED;
 
-	if (__builtin_expect(f.page >= s->end_page, 0))
-		return -EFAULT;
 	for (;;) {
 		if (!address_map_lock_page(&s->map, f.page, level, enough, &f.u, &f.word, &rc))
 			return rc;
@@ -291,9 +317,22 @@ int space_fault(struct mm_space *s, uint64_t address, mm_access at, bool show_it
 	}
 }
 
+int space_fault(struct mm_space *s, uint64_t address, mm_access at, bool show_it)
+{
+	if (__builtin_expect(address >> MM_PAGE_SHIFT >= s->end_page, 0))
+		return -EFAULT;
+	return fault_slow(s, address, at, show_it);
+}
+
 int mm_fault(struct mm_space *s, uint64_t address, mm_access at)
 {
-	return space_fault(s, address, at, false);
+	uint64_t page = address >> MM_PAGE_SHIFT;
+
+	if (__builtin_expect(page >= s->end_page, 0))
+		return -EFAULT;
+	if (!s->host && fault_quick(s, page, at, ENTRY_PRESENT | entry_of_access(at)))
+		return 0;
+	return fault_slow(s, address, at, false);
 }
 
 int mm_lookup(struct mm_space *s, uint64_t address, mm_access at, uint32_t *page, mm_access *perms)
