@@ -13,6 +13,7 @@
 
 #include "engine/fail.h"
 #include "engine/space.h"
+#include "engine/test_points.h"
 
 #define SEARCH_START (UINT64_C(1) << 8) /* first page that is chosen for mappings: 1 MiB */
 #define SEARCH_32BIT_END (UINT64_C(1) << 20)
@@ -42,7 +43,9 @@ int space_unmap(struct mm_space *s, uint64_t start, uint64_t end, uint32_t *dead
 			address_map_remove_leaf(&s->map, &u, 0);
 		else
 			map_unit_unlock(&s->map, &u);
+		MM_TEST_POINT(space_unmap_taken); /* mapping held */
 		unit_drop_pages(s, &d);
+		MM_TEST_POINT(space_unmap_dropped); /* mapping held */
 		unit_drop_vmas(s, &d, dead);
 	}
 	return error;
@@ -175,6 +178,7 @@ static int map_range(struct mm_space *s, const struct mmap_opts *o, uint64_t sta
 		rc = mappable_add_mapping(o->mappable, &s->ms, pages_to_addresses(start, end),
 					  o->offset, vma_writable(v));
 	}
+	MM_TEST_POINT(space_map_added); /* mapping held */
 	if (!rc) {
 		rc = publish(s, start, end, vma, &stopped);
 		if (rc)
@@ -274,6 +278,7 @@ int mm_munmap(struct mm_space *s, uint64_t address, uint64_t length)
 	if (rc || !length)
 		return -EINVAL;
 	range_lock_lock(&s->mapping, pages_to_addresses(start, end), &held);
+	MM_TEST_POINT(space_unmap_locked); /* mapping held */
 	rc = space_unmap(s, start, end, &dead, &stopped);
 	range_lock_unlock(&held);
 	vma_free_dead(&s->mm->vma_pool, dead);
