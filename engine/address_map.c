@@ -71,7 +71,9 @@ int address_map_init(struct address_map *m, struct pool *nodes, struct pool *vma
 		return -ENOMEM;
 	for (unsigned i = 0; i < MAP_FANOUT; i++)
 		atomic_init(&root->entry[i], 0);
-	*m = (struct address_map){ root, nodes, vmas, space_id, vma_add };
+	*m = (struct address_map){
+		.root = root, .nodes = nodes, .vmas = vmas, .space_id = space_id, .vma_add = vma_add
+	};
 	return 0;
 }
 
@@ -170,9 +172,9 @@ struct place {
 /* Within an RCU section. */
 static inline void descend(const struct address_map *m, uint64_t page, struct place *p)
 {
-	struct node *n = m->root;
-	unsigned level = MAP_LEVELS - 1;
-	entry_t *parent = NULL;
+	unsigned level;
+	struct node *n = map_top(m, page, &level);
+	entry_t *parent = NULL; /* matters for leaves only, which are further down */
 
 	for (;;) {
 		entry_t *e = &n->entry[map_slot(page, level)];
@@ -234,6 +236,16 @@ again:;
 
 /* ---- expand ---- */
 
+/* n becomes a child of the root: from the first one, a short cut is made. */
+static void note_near(struct address_map *m, const entry_t *e, struct node *n)
+{
+	if (e < m->root->entry || e >= m->root->entry + MAP_FANOUT ||
+	    atomic_exchange_explicit(&m->near_taken, true, memory_order_relaxed))
+		return;
+	m->near_slot = (uint64_t)(e - m->root->entry);
+	atomic_store_explicit(&m->near, n, memory_order_release);
+}
+
 /* The held, folded, absent entry becomes a node of 512 copies of it. Unlocks. 0 or -ENOMEM. */
 static int expand_absent(struct address_map *m, entry_t *e, uint64_t word) MAY_LOCK_LEAF
 {
@@ -247,6 +259,7 @@ static int expand_absent(struct address_map *m, entry_t *e, uint64_t word) MAY_L
 		atomic_store_explicit(&n->entry[i], word, memory_order_relaxed);
 	if (entry_vma(word))
 		m->vma_add(m->vmas, entry_vma(word), MAP_FANOUT - 1);
+	note_near(m, e, n);
 	entry_unlock(e, (uint64_t)(uintptr_t)n | ENTRY_CHILD);
 	return 0;
 }

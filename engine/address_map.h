@@ -47,6 +47,11 @@ struct node {
 
 struct address_map {
 	struct node *root; /* immutable */
+	/* The first child that the root got, a short cut past it for the 512 GiB where a program
+	 * begins; interior nodes stay until release, so it never dangles. */
+	_Atomic(struct node *) near; /* NULL, then immutable */
+	uint64_t near_slot; /* immutable once near is set */
+	_Atomic bool near_taken; /* somebody sets them */
 	struct pool *nodes; /* immutable */
 	struct pool *vmas; /* immutable: for the counts of expanded entries */
 	uint64_t space_id; /* immutable: key of the lock rank */
@@ -78,9 +83,11 @@ static inline uint64_t map_unit_end(const struct map_unit *u)
 	return u->page + (u->last - u->first + 1) * map_span(u->level);
 }
 
+/* A word with CHILD is the pointer and that bit, nothing else: a subtraction, which the compiler
+ * folds into the address of the entry that is read next. */
 static inline struct node *entry_node(uint64_t word)
 {
-	return (struct node *)(uintptr_t)(word & ~UINT64_C(63));
+	return (struct node *)(uintptr_t)(word - ENTRY_CHILD);
 }
 
 /* Unlocks an entry of a held unit, with a new word. Rank checking is the caller's. */
@@ -104,22 +111,49 @@ MM_MUST_CHECK int address_map_init(struct address_map *m, struct pool *nodes, st
 /* Nothing is mapped and nobody uses the map any more. Frees the nodes. */
 void address_map_release(struct address_map *m) MAY_LOCK_LEAF;
 
+/* The node at which a descent to page may begin, and its level. */
+static inline struct node *map_top(const struct address_map *m, uint64_t page, unsigned *level)
+{
+	struct node *near = atomic_load_explicit(&m->near, memory_order_acquire);
+
+	if (__builtin_expect(near && page >> (9 * (MAP_LEVELS - 1)) == m->near_slot, 1)) {
+		*level = MAP_LEVELS - 2;
+		return near;
+	}
+	*level = MAP_LEVELS - 1;
+	return m->root;
+}
+
 /*
  * The word that answers for a page, and its level: a consistent snapshot, a hint. Whoever goes on
  * to use the page takes a reference with inc-not-zero and reads the word again. Lock-free.
  */
 static inline uint64_t address_map_peek(const struct address_map *m, uint64_t page, unsigned *level)
 {
-	unsigned l = MAP_LEVELS - 1;
+	unsigned l;
+	struct node *n = map_top(m, page, &l);
 	uint64_t word;
 
 	mm_rcu_read_lock();
-	word = atomic_load_explicit(&m->root->entry[map_slot(page, l)], memory_order_acquire);
-	while (word & ENTRY_CHILD) {
-		l--;
-		word = atomic_load_explicit(&entry_node(word)->entry[map_slot(page, l)],
+	word = atomic_load_explicit(&n->entry[map_slot(page, l)], memory_order_acquire);
+	if (__builtin_expect(l == MAP_LEVELS - 1, 0)) {
+		if (!(word & ENTRY_CHILD))
+			goto out;
+		word = atomic_load_explicit(&entry_node(word)->entry[map_slot(page, 2)],
 					    memory_order_acquire);
 	}
+	l = 2; /* from here step by step, with constant shifts */
+	if (word & ENTRY_CHILD) {
+		l = 1;
+		word = atomic_load_explicit(&entry_node(word)->entry[map_slot(page, 1)],
+					    memory_order_acquire);
+	}
+	if (word & ENTRY_CHILD) {
+		l = 0;
+		word = atomic_load_explicit(&entry_node(word)->entry[map_slot(page, 0)],
+					    memory_order_acquire);
+	}
+out:
 	mm_rcu_read_unlock();
 	*level = l;
 	return word;
@@ -145,8 +179,9 @@ static inline bool address_map_try_leaf(const struct address_map *m, uint64_t pa
 					entry_t **entry, uint64_t *word, bool *enough_found)
 	TRY_ACQUIRES(true, entry_class) NO_TSA /* the class is a phantom, the lock a bit */
 {
-	unsigned level = MAP_LEVELS - 1;
-	entry_t *e = &m->root->entry[map_slot(page, level)];
+	unsigned level;
+	struct node *top = map_top(m, page, &level);
+	entry_t *e = &top->entry[map_slot(page, level)];
 	bool locked = false;
 
 	mm_rcu_read_lock();
