@@ -227,8 +227,7 @@ static void test_two_first_users_get_the_same_page(void **state)
 
 		create(START, START + CHUNK);
 		for (int i = 0; i < 2; i++)
-			assert_int_equal(pthread_create(&users[i].thread, NULL, use, &users[i]),
-					 0);
+			assert_int_equal(pthread_create(&users[i].thread, NULL, use, &users[i]), 0);
 		for (int i = 0; i < 2; i++)
 			assert_int_equal(pthread_join(users[i].thread, NULL), 0);
 		for (int i = 0; i < 2; i++) {
