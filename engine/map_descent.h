@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * map_descent.h - the nodes of an address map and the way down to an entry, inlined: every fault
+ * and every look-up goes it.
+ *
+ * Reading needs an RCU section, which peek opens and closes itself; the rules for changing words
+ * are those of address_map.h.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "engine/entry.h"
+#include "engine/lock_order.h"
+#include "engine/park.h"
+#include "engine/pool.h"
+#include "engine/range.h"
+#include "engine/rcu.h"
+
+#define MAP_LEVELS 4
+#define MAP_FANOUT 512
+#define MAP_PAGES (UINT64_C(1) << 36) /* 48 bits of address */
+
+struct node {
+	entry_t entry[MAP_FANOUT];
+	struct rcu_head rcu;
+	struct pool *pool; /* immutable while allocated */
+	struct node *next; /* list of deposits */
+} __attribute__((aligned(64)));
+
+struct address_map {
+	struct node *root; /* immutable */
+	/* The first child that the root got, a short cut past it for the 512 GiB where a program
+	 * begins; interior nodes stay until release, so it never dangles. */
+	_Atomic(struct node *) near; /* NULL, then immutable */
+	uint64_t near_slot; /* immutable once near is set */
+	_Atomic bool near_taken; /* somebody sets them */
+	struct pool *nodes; /* immutable */
+	struct pool *vmas; /* immutable: for the counts of expanded entries */
+	uint64_t space_id; /* immutable: key of the lock rank */
+	void (*vma_add)(struct pool *vmas, uint32_t vma, int64_t entries);
+};
+
+/* Entries that one call holds. */
+struct map_unit {
+	struct node *node;
+	entry_t *parent; /* entry of node, when node is a leaf */
+	unsigned level; /* 0: leaf */
+	unsigned first, last; /* entries locked: first..last */
+	uint64_t page; /* page number (address / 4096) of entry `first` */
+};
+
+/* Pages that an entry of that level stands for. */
+static inline uint64_t map_span(unsigned level)
+{
+	return UINT64_C(1) << (9 * level);
+}
+
+static inline unsigned map_slot(uint64_t page, unsigned level)
+{
+	return (unsigned)(page >> (9 * level)) % MAP_FANOUT;
+}
+
+static inline uint64_t map_unit_end(const struct map_unit *u)
+{
+	return u->page + (u->last - u->first + 1) * map_span(u->level);
+}
+
+/* A word with CHILD is the pointer and that bit, nothing else: a subtraction, which the compiler
+ * folds into the address of the entry that is read next. */
+static inline struct node *entry_node(uint64_t word)
+{
+	return (struct node *)(uintptr_t)(word - ENTRY_CHILD);
+}
+
+/* Unlocks an entry of a held unit, with a new word. Rank checking is the caller's. */
+static inline void entry_unlock(entry_t *e, uint64_t word)
+{
+	uint64_t old = atomic_exchange_explicit(e, word, memory_order_acq_rel);
+
+	if (__builtin_expect((old & ENTRY_WAITER) != 0, 0))
+		park_wake(e);
+}
+
+static inline struct lock_key entry_key(const struct address_map *m, uint64_t page)
+{
+	return (struct lock_key){ m->space_id, page << MM_PAGE_SHIFT };
+}
+
+/* The node at which a descent to page may begin, and its level. */
+static inline struct node *map_top(const struct address_map *m, uint64_t page, unsigned *level)
+{
+	struct node *near = atomic_load_explicit(&m->near, memory_order_acquire);
+
+	if (__builtin_expect(near && page >> (9 * (MAP_LEVELS - 1)) == m->near_slot, 1)) {
+		*level = MAP_LEVELS - 2;
+		return near;
+	}
+	*level = MAP_LEVELS - 1;
+	return m->root;
+}
+
+/*
+ * The word that answers for a page, and its level: a consistent snapshot, a hint. Whoever goes on
+ * to use the page takes a reference with inc-not-zero and reads the word again. Lock-free.
+ */
+static inline uint64_t address_map_peek(const struct address_map *m, uint64_t page, unsigned *level)
+{
+	unsigned l;
+	struct node *n = map_top(m, page, &l);
+	uint64_t word;
+
+	mm_rcu_read_lock();
+	word = atomic_load_explicit(&n->entry[map_slot(page, l)], memory_order_acquire);
+	if (__builtin_expect(l == MAP_LEVELS - 1, 0)) {
+		if (!(word & ENTRY_CHILD))
+			goto out;
+		word = atomic_load_explicit(&entry_node(word)->entry[map_slot(page, 2)],
+					    memory_order_acquire);
+	}
+	l = 2; /* from here step by step, with constant shifts */
+	if (word & ENTRY_CHILD) {
+		l = 1;
+		word = atomic_load_explicit(&entry_node(word)->entry[map_slot(page, 1)],
+					    memory_order_acquire);
+	}
+	if (word & ENTRY_CHILD) {
+		l = 0;
+		word = atomic_load_explicit(&entry_node(word)->entry[map_slot(page, 0)],
+					    memory_order_acquire);
+	}
+out:
+	mm_rcu_read_unlock();
+	*level = l;
+	return word;
+}
