@@ -9,7 +9,11 @@
 #include "tests/unit/address_map_fixture.h"
 
 #define CELLS_MAX 512
+#ifdef MM_RCU_TSAN
+#define STEPS 8000 /* one thread, many times slower */
+#else
 #define STEPS 120000
+#endif
 struct cell {
 	uint64_t start; /* page; the cell ends where the next one starts */
 	uint32_t vma; /* 0: nothing mapped */
