@@ -128,8 +128,8 @@ static void test_freed_objects_are_used_before_fresh_ones(void **state)
 		if (round == 0)
 			bytes = pool_bytes(&pool);
 	}
-	/* A CPU that the thread moved to may take fresh ones once, and lists keep a few; 1000 rounds
-	 * without reuse would have met the limit at the twentieth. */
+	/* A CPU that the thread moved to may take fresh ones once, and lists keep a few; 1000
+	 * rounds without reuse would have met the limit at the twentieth. */
 	assert_true(pool_bytes(&pool) <= bytes + pool.cpus * 200 * pool.object_size);
 	assert_int_equal(pool_live(&pool), 0);
 }

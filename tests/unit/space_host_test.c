@@ -314,7 +314,8 @@ static void *reader(void *arg)
 	assert_int_equal(mm_thread_enter(), 0);
 	while (!atomic_load(&r->stop)) {
 		unsigned before = atomic_load(&r->epoch);
-		unsigned seen = *(volatile unsigned *)at(&r->f, BASE);
+		unsigned seen = atomic_load_explicit((_Atomic unsigned *)at(&r->f, BASE),
+						     memory_order_relaxed);
 
 		/* 0: fresh. Else it was written in an epoch no older than the last truncate. */
 		if (seen)
@@ -337,7 +338,7 @@ static void no_stale_page_after_a_punch(void **state)
 	map_at(r.f.space, BASE, MM_PAGE_SIZE, r.sm);
 	assert_int_equal(pthread_create(&thread, NULL, reader, &r), 0);
 	for (unsigned i = 1; i < 5000 || !atomic_load(&r.looks); i++) {
-		*(volatile unsigned *)at(&r.f, BASE) = i;
+		atomic_store_explicit((_Atomic unsigned *)at(&r.f, BASE), i, memory_order_relaxed);
 		assert_int_equal(
 			shared_memory_punch(r.sm, (struct mappable_range){ 0, MM_PAGE_SIZE }), 0);
 		atomic_store(&r.epoch, i + 1); /* from now on nobody may see i */
