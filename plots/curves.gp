@@ -27,7 +27,7 @@ do for [e=floor(log10(LOW))-1:ceil(log10(HIGH))+1] {
 		if (shown) { set ytics add (ns(m*10.0**e) m*10.0**e) }
 	}
 }
-set ylabel 'time of one operation' tc rgb MUTED offset -0.5,0
+set ylabel 'time of one operation' tc rgb MUTED offset 1.5,0
 set grid xtics ytics lc rgb PALE lw 0.6 dt 1
 
 set key at screen 60.0/W, (40.0+22*ROWS)/H left top Left reverse samplen 3 width -2 \
