@@ -22,7 +22,7 @@ const struct command command_table[] = {
 	  FOR_OTHERS, cmd_info },
 	{ "list", "[workloads|translators|placements|pages|params]", "what can be named",
 	  FOR_OTHERS, cmd_list },
-	{ "report", "DIR...", "write summary, plots and report.html of results anew", FOR_OTHERS,
+	{ "report", "DIR...", "write summary, plots and report.html of results anew", FOR_REPORT,
 	  cmd_report },
 	{ "run", "[WORKLOAD...]", "measure; no workload named: the quick suite", FOR_RUN, cmd_run },
 	{ 0 },
@@ -90,7 +90,7 @@ static void help(FILE *out)
 static void help_command(const struct command *command, FILE *out)
 {
 	fprintf(out, "Usage: faultline %s%s%s%s\n%s\n\nOptions:\n", command->name,
-		command->options == FOR_RUN ? " [OPTION...]" : " [--json]",
+		command->options == FOR_OTHERS ? " [--json]" : " [OPTION...]",
 		*command->arguments ? " " : "", command->arguments, command->help);
 	options_help(command->options, out);
 }

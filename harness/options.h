@@ -40,7 +40,7 @@ enum option_id {
 enum option_origin { ORIGIN_DEFAULT, ORIGIN_ENVIRONMENT, ORIGIN_COMMAND_LINE };
 
 /* Which commands know an option. */
-enum { FOR_RUN = 1 << 0, FOR_OTHERS = 1 << 1 };
+enum { FOR_RUN = 1 << 0, FOR_OTHERS = 1 << 1, FOR_REPORT = 1 << 2 };
 
 struct options {
 	char *text[OPTION_COUNT]; /* as typed, or the default; switches: "yes", "no" */

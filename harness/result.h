@@ -104,6 +104,8 @@ void result_merge_cell(struct result_cell **cells, size_t *count, unsigned a, un
 
 /* New references. */
 json_t *result_json(const struct result *result);
+/* The `topology` member: enough to draw the machine. */
+json_t *result_topology_json(const struct topology *t);
 json_t *result_sample_json(const struct result_benchmark *b, const struct runner_result *run,
 			   unsigned order);
 /* The median; NAN of none. Sorts values. */

@@ -510,7 +510,7 @@ static json_t *host_json(const struct result *result)
 	return host;
 }
 
-static json_t *topology_json(const struct topology *t)
+json_t *result_topology_json(const struct topology *t)
 {
 	json_t *pus = json_array();
 
@@ -574,7 +574,7 @@ json_t *result_json(const struct result *result)
 		      FAULTLINE_VERSION, "commit", FAULTLINE_COMMIT, "compiler", __VERSION__, "abi",
 		      abi, "variant", FAULTLINE_VARIANT));
 	set(root, "host", host_json(result));
-	set(root, "topology", topology_json(result->topology));
+	set(root, "topology", result_topology_json(result->topology));
 	set(root, "translators", translators_json(result->plan));
 	set(root, "skipped", skipped_json(result));
 	for (size_t i = 0; i < result->plan->count; i++)

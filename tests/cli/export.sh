@@ -52,4 +52,19 @@ run report "$tmp/r" --json
 check "report --json" is_json "$out" 'j[0]["report"].endswith("report.html")'
 run report "$tmp/nothing" "$tmp/r"
 expect "one of two results is not there" 7 "$tmp/r/report.html"
+
+before=$(cksum <"$tmp/r/result.json")
+run report --topology "pack:8 numa:1 l3:2 core:8 pu:2" --out "$tmp/elsewhere" "$tmp/r"
+expect "a recorded result on another machine" 0 "$tmp/elsewhere/report.html"
+check "it says that it is synthetic" is_json "$(cat "$tmp/elsewhere/result.json")" \
+	'j["run"]["synthetic"] and len(j["topology"]["pus"]) == 256'
+check "the recorded result stays as it was" [ "$before" = "$(cksum <"$tmp/r/result.json")" ]
+run report --topology "pack:x" --out "$tmp/other" "$tmp/r"
+expect "a topology that is none" 2 'pack:x'
+run report --topology "pack:2 core:2 pu:1" "$tmp/r"
+expect "another machine needs a directory" 2 'into --out'
+run report --topology "pack:2 core:2 pu:1" --out "$tmp/elsewhere" "$tmp/r"
+expect "a directory that is not empty" 2 "$tmp/elsewhere"
+run report --out "$tmp/other" "$tmp/r"
+expect "--out alone" 2 'goes with --topology'
 done_testing
