@@ -19,6 +19,7 @@
 
 #include "engine/fail.h"
 #include "engine/memory_file.h"
+#include "tests/unit/hugepages.h"
 
 #define HUGE ((uint32_t)MM_HUGE_PAGES)
 #define MIB (UINT64_C(1) << 20)
@@ -548,40 +549,6 @@ static void test_thp(void **state)
 	finish(mf);
 }
 
-/* Adds n (may be negative) to the pool of huge pages; relative, as others may do so meanwhile. */
-static bool add_huge_pages(long n)
-{
-	FILE *f = fopen("/proc/sys/vm/nr_hugepages", "r+");
-	long now;
-	bool done = false;
-
-	if (!f)
-		return false;
-	if (fscanf(f, "%ld", &now) == 1) {
-		rewind(f);
-		done = fprintf(f, "%ld\n", now + n < 0 ? 0 : now + n) > 0 && !fflush(f);
-	}
-	fclose(f);
-	return done;
-}
-
-static bool huge_pages_added;
-
-static int hugetlb_setup(void **state)
-{
-	(void)state;
-	huge_pages_added = add_huge_pages(8);
-	return 0;
-}
-
-static int hugetlb_teardown(void **state)
-{
-	(void)state;
-	if (huge_pages_added)
-		add_huge_pages(-8);
-	return 0;
-}
-
 static void test_hugetlb(void **state)
 {
 	struct memory_file *mf = make(0, 0);
@@ -627,7 +594,7 @@ int main(void)
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_freed_memory_goes_back),
-		cmocka_unit_test_setup_teardown(test_hugetlb, hugetlb_setup, hugetlb_teardown),
+		cmocka_unit_test_setup_teardown(test_hugetlb, hugepages_setup, hugepages_teardown),
 		cmocka_unit_test(test_large_run),
 		cmocka_unit_test(test_limit_refuses),
 		cmocka_unit_test(test_pages_outlive_their_run),

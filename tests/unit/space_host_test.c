@@ -19,6 +19,7 @@
 
 #include "engine/mm.h"
 #include "engine/shared_memory.h"
+#include "tests/unit/hugepages.h"
 
 #define BASE (UINT64_C(64) << 20)
 #define RW (MM_READ | MM_WRITE)
@@ -184,39 +185,6 @@ static void truncated_objects_give_bus_errors(void **state)
 
 /* ---- huge pages ---- */
 
-static long reserved_before = -1;
-
-static long hugepages(long want)
-{
-	long n = -1;
-	FILE *file = fopen("/proc/sys/vm/nr_hugepages", want < 0 ? "r" : "w");
-
-	if (!file)
-		return -1;
-	if (want >= 0)
-		n = fprintf(file, "%ld\n", want) > 0 ? want : -1;
-	else if (fscanf(file, "%ld", &n) != 1)
-		n = -1;
-	return fclose(file) ? -1 : n;
-}
-
-static int reserve_huge(void **state)
-{
-	(void)state;
-	reserved_before = hugepages(-1);
-	if (reserved_before >= 0)
-		hugepages(reserved_before + 8);
-	return 0;
-}
-
-static int give_back_huge(void **state)
-{
-	(void)state;
-	if (reserved_before >= 0)
-		hugepages(reserved_before);
-	return 0;
-}
-
 static void huge_pages_are_split_by_copying(void **state)
 {
 	struct fixture f;
@@ -355,10 +323,10 @@ int main(void)
 		cmocka_unit_test(stores_fill_and_stick),
 		cmocka_unit_test(what_is_taken_away_traps),
 		cmocka_unit_test(truncated_objects_give_bus_errors),
-		cmocka_unit_test_setup_teardown(huge_pages_are_split_by_copying, reserve_huge,
-						give_back_huge),
-		cmocka_unit_test_setup_teardown(huge_pages_that_run_out_are_an_error, reserve_huge,
-						give_back_huge),
+		cmocka_unit_test_setup_teardown(huge_pages_are_split_by_copying, hugepages_setup,
+						hugepages_teardown),
+		cmocka_unit_test_setup_teardown(huge_pages_that_run_out_are_an_error,
+						hugepages_setup, hugepages_teardown),
 		cmocka_unit_test(thp_parts_stay_in_place),
 		cmocka_unit_test(no_stale_page_after_a_punch),
 	};

@@ -27,6 +27,9 @@
 #include "workloads/window.h"
 #include "workloads/workload.h"
 
+#define HUGEPAGES 256 /* three workers with regions of their own, and what is retained */
+#include "tests/unit/hugepages.h"
+
 extern const struct translator translator_null;
 extern const struct translator translator_memmap;
 
@@ -504,7 +507,8 @@ int main(void)
 		cmocka_unit_test(floors_run),
 		cmocka_unit_test(null_runs_every_workload),
 		cmocka_unit_test(memmap_runs_every_workload),
-		cmocka_unit_test(memmap_runs_on_2m),
+		cmocka_unit_test_setup_teardown(memmap_runs_on_2m, hugepages_setup,
+						hugepages_teardown),
 		cmocka_unit_test(memmap_runs_on_thp),
 	};
 

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hugepages.h - 2 MiB pages for a test, reserved as root and given back: fixtures for cmocka.
+ *
+ * What is added is what is taken away again, since others may change the pool meanwhile. Without
+ * the permission nothing is added and the test skips by what the engine's probe tells it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdio.h>
+
+static bool hugepages_added;
+
+static bool hugepages_add(long n)
+{
+	FILE *f = fopen("/proc/sys/vm/nr_hugepages", "r+");
+	long now;
+	bool done = false;
+
+	if (!f)
+		return false;
+	if (fscanf(f, "%ld", &now) == 1) {
+		rewind(f);
+		done = fprintf(f, "%ld\n", now + n < 0 ? 0 : now + n) > 0 && !fflush(f);
+	}
+	return !fclose(f) && done;
+}
+
+#ifndef HUGEPAGES
+#define HUGEPAGES 8
+#endif
+
+static int hugepages_setup(void **state)
+{
+	(void)state;
+	hugepages_added = hugepages_add(HUGEPAGES);
+	return 0;
+}
+
+static int hugepages_teardown(void **state)
+{
+	(void)state;
+	if (hugepages_added)
+		hugepages_add(-HUGEPAGES);
+	return 0;
+}
