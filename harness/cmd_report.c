@@ -44,7 +44,7 @@ static int report_one(const char *dir, json_t *list)
 	return rc ? CODE_FILES : CODE_OK;
 }
 
-/* Copies the result of `from` into the new directory `to`, on the machine `source`. An exit code. */
+/* Copies the result of `from` to the new directory `to`, on the machine `source`. An exit code. */
 static int transplant(const char *from, const char *source, const char *to)
 {
 	char why[512] = "";
