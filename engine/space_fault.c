@@ -42,7 +42,7 @@ unsigned space_node(const struct mm *mm, const struct vma *v, uint64_t page)
 /* What a fault has in hand while it holds its unit. */
 struct fault {
 	struct mm_space *s;
-	const struct vma *v;
+	struct vma *v;
 	struct map_unit u;
 	uint64_t word; /* before */
 	uint64_t page; /* of the address */
@@ -93,8 +93,9 @@ static int fault_anonymous(struct fault *f) RELEASES(entry_class) MAY_LOCK_DATA
 {
 	struct mm *mm = f->s->mm;
 	unsigned node = space_node(mm, f->v, f->page);
+	struct reservation *r = vma_reservation(f->v, mm->memory, mm->nodes);
 	uint32_t page;
-	int rc = reservation_page(f->v->reservation, f->page, node, PAGE_4K, &page);
+	int rc = r ? reservation_page(r, f->page, node, PAGE_4K, &page) : -ENOMEM;
 
 	if (!rc)
 		rc = memory_file_claim(mm->memory, page);
@@ -122,8 +123,10 @@ static int fault_huge(struct fault *f) NO_TSA
 	uint32_t page = 0;
 	int rc = spare ? 0 : -ENOMEM;
 
+	if (!rc && !vma_reservation(f->v, mm->memory, mm->nodes))
+		rc = -ENOMEM;
 	if (!rc)
-		rc = reservation_page(f->v->reservation, f->u.page, node,
+		rc = reservation_page(vma_reservation(f->v, mm->memory, mm->nodes), f->u.page, node,
 				      (enum page_class)f->v->page_class, &page);
 	if (!rc)
 		rc = memory_file_claim_huge(mm->memory, page);
@@ -273,10 +276,11 @@ static inline bool fault_quick(struct mm_space *s, uint64_t page, mm_access at, 
 
 	if (!address_map_try_leaf(&s->map, page, enough, &entry, &word, &done))
 		return done;
-	const struct vma *v = vma_at(&s->mm->vma_pool, entry_vma(word));
+	struct vma *v = vma_at(&s->mm->vma_pool, entry_vma(word));
+	struct reservation *r = atomic_load_explicit(&v->reservation, memory_order_acquire);
 
-	if (!v->mappable && access_superset_of(v->effective, at) &&
-	    !reservation_page(v->reservation, page, space_node(s->mm, v, page), PAGE_4K, &got) &&
+	if (r && access_superset_of(v->effective, at) &&
+	    !reservation_page(r, page, space_node(s->mm, v, page), PAGE_4K, &got) &&
 	    !memory_file_claim(s->mm->memory, got)) {
 		word |= entry_of_page(got) | ENTRY_PRESENT | ENTRY_PRIVATE |
 			entry_of_access(v->effective);

@@ -150,7 +150,6 @@ static int map_range(struct mm_space *s, const struct mmap_opts *o, uint64_t sta
 		     uint32_t *dead) REQUIRES(mapping_class) MAY_LOCK_RMAP
 {
 	struct pool *vmas = &s->mm->vma_pool;
-	struct reservation *reservation = NULL;
 	uint64_t stopped;
 	uint32_t vma;
 	int rc;
@@ -162,14 +161,7 @@ static int map_range(struct mm_space *s, const struct mmap_opts *o, uint64_t sta
 	} else if (o->fixed && !range_is_free(s, start, end)) {
 		return o->no_replace ? -EEXIST : -ENOMEM;
 	}
-	if (!o->mappable) {
-		rc = reservation_create(s->mm->memory, start, end, s->mm->nodes, &reservation);
-		if (rc)
-			return rc;
-	}
-	rc = vma_create(vmas, o, start, (uint8_t)s->mm->page_class, reservation, &vma);
-	if (reservation)
-		reservation_put(reservation); /* the vma has its own reference */
+	rc = vma_create(vmas, o, start, end, (uint8_t)s->mm->page_class, &vma);
 	if (rc)
 		return rc;
 	if (o->mappable) {
@@ -314,7 +306,7 @@ static int protect_unit(struct mm_space *s, struct map_unit *u, struct protect *
 			break;
 		}
 		if (from != p->from && from != p->to) {
-			const struct vma *v = vma_at(vmas, from);
+			struct vma *v = vma_at(vmas, from);
 
 			if (!access_superset_of(v->max_perms, access_effective(p->perms))) {
 				rc = -EACCES;
@@ -323,6 +315,11 @@ static int protect_unit(struct mm_space *s, struct map_unit *u, struct protect *
 			if (p->to)
 				vma_drop(vmas, p->to, VMA_BUILDING, p->dead);
 			p->from = p->to = 0;
+			/* One for both, so that their pages stay neighbours. */
+			if (!v->mappable && !vma_reservation(v, s->mm->memory, s->mm->nodes)) {
+				rc = -ENOMEM;
+				break;
+			}
 			rc = vma_clone(vmas, from, p->perms, &p->to);
 			if (rc) {
 				p->to = 0;

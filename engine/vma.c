@@ -8,6 +8,20 @@
 
 #include "engine/fail.h"
 
+int vma_make_reservation(struct vma *v, struct memory_file *mf, unsigned nodes)
+{
+	struct reservation *none = NULL;
+	struct reservation *mine;
+	int rc = reservation_create(mf, v->start, v->end, nodes, &mine);
+
+	if (rc)
+		return rc;
+	if (!atomic_compare_exchange_strong_explicit(&v->reservation, &none, mine,
+						     memory_order_acq_rel, memory_order_acquire))
+		reservation_put(mine);
+	return 0;
+}
+
 /* Takes the references of a filled-in vma and copies the name. */
 static int finish(struct pool *vmas, uint32_t index, const char *name) MAY_LOCK_LEAF
 {
@@ -23,14 +37,12 @@ static int finish(struct pool *vmas, uint32_t index, const char *name) MAY_LOCK_
 	}
 	if (v->identity)
 		mapping_identity_inc_ref(v->identity);
-	if (v->reservation)
-		reservation_get(v->reservation);
 	atomic_store_explicit(&v->entries, VMA_BUILDING, memory_order_relaxed);
 	return 0;
 }
 
-int vma_create(struct pool *vmas, const struct mmap_opts *opts, uint64_t start, uint8_t page_class,
-	       struct reservation *reservation, uint32_t *out)
+int vma_create(struct pool *vmas, const struct mmap_opts *opts, uint64_t start, uint64_t end,
+	       uint8_t page_class, uint32_t *out)
 {
 	uint32_t index = pool_alloc(vmas);
 
@@ -39,10 +51,11 @@ int vma_create(struct pool *vmas, const struct mmap_opts *opts, uint64_t start, 
 	struct vma *v = vma_at(vmas, index);
 
 	v->start = start;
+	v->end = end;
 	v->mappable = opts->mappable;
 	v->identity = opts->identity;
 	v->offset = opts->mappable ? opts->offset : 0;
-	v->reservation = reservation;
+	atomic_store_explicit(&v->reservation, NULL, memory_order_relaxed);
 	v->perms = opts->perms;
 	v->effective = access_effective(opts->perms);
 	v->max_perms = opts->max_perms;
@@ -67,10 +80,15 @@ int vma_clone(struct pool *vmas, uint32_t from, mm_access perms, uint32_t *out)
 	struct vma *v = vma_at(vmas, index);
 
 	v->start = old->start;
+	v->end = old->end;
 	v->mappable = old->mappable;
 	v->identity = old->identity;
 	v->offset = old->offset;
-	v->reservation = old->reservation;
+	struct reservation *r = atomic_load_explicit(&old->reservation, memory_order_acquire);
+
+	if (r)
+		reservation_get(r);
+	atomic_store_explicit(&v->reservation, r, memory_order_relaxed);
 	v->perms = perms;
 	v->effective = access_effective(perms);
 	v->max_perms = old->max_perms;
@@ -109,8 +127,10 @@ void vma_free_dead(struct pool *vmas, uint32_t dead)
 		struct mapping_identity *identity = v->identity;
 		uint32_t next = v->next_dead;
 
-		if (v->reservation)
-			reservation_put(v->reservation);
+		struct reservation *r = atomic_load_explicit(&v->reservation, memory_order_acquire);
+
+		if (r)
+			reservation_put(r);
 		free(v->name);
 		pool_free(vmas, dead);
 		if (identity)

@@ -22,10 +22,12 @@
 struct vma {
 	_Atomic int64_t entries; /* entries that name it, and VMA_BUILDING while it is installed */
 	uint64_t start; /* page number of the address that shows `offset` */
+	uint64_t end; /* page behind the range that it was made for */
 	struct mappable *mappable; /* NULL: private anonymous memory */
 	struct mapping_identity *identity; /* referenced; may be NULL */
 	uint64_t offset; /* bytes, in mappable */
-	struct reservation *reservation; /* referenced; NULL for mappables */
+	/* Of private anonymous memory; made by the first fault, then immutable; referenced. */
+	_Atomic(struct reservation *) reservation;
 	mm_access perms, effective, max_perms;
 	bool is_private, grows_down, stack;
 	uint8_t page_class; /* enum page_class of its anonymous memory */
@@ -39,10 +41,13 @@ struct vma {
 /* Added to the count while a vma is being installed, so that it does not die on the way. */
 #define VMA_BUILDING (INT64_C(1) << 40)
 
-/* A vma for opts at address page `start`, counted VMA_BUILDING. Takes references. 0 or -ENOMEM. */
+/* A vma for opts at address pages [start, end), counted VMA_BUILDING. Takes references. 0 or
+ * -ENOMEM. */
 MM_MUST_CHECK int vma_create(struct pool *vmas, const struct mmap_opts *opts, uint64_t start,
-			     uint8_t page_class, struct reservation *reservation, uint32_t *out)
-	MAY_LOCK_LEAF;
+			     uint64_t end, uint8_t page_class, uint32_t *out) MAY_LOCK_LEAF;
+/* Makes the reservation of v, unless somebody else does. 0 or -ENOMEM. */
+MM_MUST_CHECK int vma_make_reservation(struct vma *v, struct memory_file *mf, unsigned nodes)
+	MAY_LOCK_ARENA;
 /* A copy with other permissions, counted VMA_BUILDING. 0 or -ENOMEM. */
 MM_MUST_CHECK int vma_clone(struct pool *vmas, uint32_t from, mm_access perms, uint32_t *out)
 	MAY_LOCK_LEAF;
@@ -53,6 +58,17 @@ void vma_add(struct pool *vmas, uint32_t vma, int64_t entries);
 void vma_drop(struct pool *vmas, uint32_t vma, int64_t entries, uint32_t *dead);
 /* Frees the vmas of a list: reservations, identities, slots. */
 void vma_free_dead(struct pool *vmas, uint32_t dead) MAY_LOCK_ANY;
+
+/* The reservation of v, made now if need be; NULL: no memory. The caller holds an entry of v. */
+static inline struct reservation *vma_reservation(struct vma *v, struct memory_file *mf,
+						  unsigned nodes) MAY_LOCK_ARENA
+{
+	struct reservation *r = atomic_load_explicit(&v->reservation, memory_order_acquire);
+
+	if (__builtin_expect(!r, 0) && !vma_make_reservation(v, mf, nodes))
+		r = atomic_load_explicit(&v->reservation, memory_order_acquire);
+	return r;
+}
 
 static inline struct vma *vma_at(const struct pool *vmas, uint32_t index)
 {
