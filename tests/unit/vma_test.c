@@ -26,8 +26,8 @@ static struct pool vmas;
 static struct memory_file *mf;
 static struct fake_identity identity;
 /* A vma that has its reservation already. */
-static int create(struct pool *pool, const struct mmap_opts *opts, uint64_t start, uint8_t cls,
-		  struct reservation *r, uint32_t *out)
+static int create_with(struct pool *pool, const struct mmap_opts *opts, uint64_t start, uint8_t cls,
+		       struct reservation *r, uint32_t *out)
 {
 	int rc = vma_create(pool, opts, start, start + 100, cls, out);
 
@@ -108,7 +108,7 @@ static uint32_t create(void)
 	struct mmap_opts opts = anonymous();
 	uint32_t index = 0;
 
-	assert_int_equal(create(&vmas, &opts, 100, PAGE_THP, reservation, &index), 0);
+	assert_int_equal(create_with(&vmas, &opts, 100, PAGE_THP, reservation, &index), 0);
 	assert_int_not_equal(index, 0);
 	return index;
 }
@@ -235,7 +235,7 @@ static void test_shared_mapping_of_a_mappable(void **state)
 
 	(void)state;
 	reservation_put(reservation);
-	assert_int_equal(create(&vmas, &opts, 50, PAGE_4K, NULL, &index), 0);
+	assert_int_equal(create_with(&vmas, &opts, 50, PAGE_4K, NULL, &index), 0);
 	const struct vma *v = vma_at(&vmas, index);
 
 	assert_ptr_equal(v->mappable, &m);
@@ -257,7 +257,7 @@ static void test_long_name_is_cut(void **state)
 	reservation_put(reservation);
 	memset(name, 'n', sizeof(name));
 	name[sizeof(name) - 1] = 0;
-	assert_int_equal(create(&vmas, &opts, 1, PAGE_4K, NULL, &index), 0);
+	assert_int_equal(create_with(&vmas, &opts, 1, PAGE_4K, NULL, &index), 0);
 	assert_int_equal(strlen(vma_at(&vmas, index)->name), VMA_NAME_SIZE - 1);
 	finish(index);
 }
@@ -271,7 +271,7 @@ static void test_no_slot_left_takes_no_reference(void **state)
 	(void)state;
 	for (int i = 0; i < 3; i++)
 		index[i] = create();
-	assert_int_equal(create(&vmas, &opts, 100, PAGE_4K, reservation, &other), -ENOMEM);
+	assert_int_equal(create_with(&vmas, &opts, 100, PAGE_4K, reservation, &other), -ENOMEM);
 	assert_int_equal(vma_clone(&vmas, index[0], MM_READ, &other), -ENOMEM);
 	assert_int_equal(identity.references, 4);
 	for (int i = 0; i < 3; i++)
