@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -120,6 +121,15 @@ struct mappable_ops {
 			 struct mappable_range optional, mm_access at, struct translation *ts,
 			 size_t max, size_t *count);
 	int (*invalidate_unsavable)(struct mappable *m);
+	/* Holds m's rmap lock, so that no invalidation runs (mremap); both NULL: m never
+	 * invalidates. */
+	void (*lock_mappings)(struct mappable *m);
+	void (*unlock_mappings)(struct mappable *m);
+	/* Makes a range a hole (MADV_REMOVE). NULL: -EOPNOTSUPP. */
+	int (*punch)(struct mappable *m, struct mappable_range mr);
+	/* Sets bit 0 of vec[i] if page i of mr is in memory, clears it if not (mincore); takes
+	 * nothing in. NULL: all are. */
+	void (*residency)(struct mappable *m, struct mappable_range mr, unsigned char *vec);
 };
 
 struct mappable {
@@ -160,6 +170,37 @@ static inline MM_MUST_CHECK int mappable_translate(struct mappable *m,
 						   size_t *count) MAY_LOCK_DATA
 {
 	return m->ops->translate(m, required, optional, at, ts, max, count);
+}
+
+static inline void mappable_lock_mappings(struct mappable *m) ACQUIRES(rmap_class)
+	NO_TSA /* a call through a table */
+{
+	if (m->ops->lock_mappings)
+		m->ops->lock_mappings(m);
+}
+
+static inline void mappable_unlock_mappings(struct mappable *m) RELEASES(rmap_class)
+	NO_TSA /* a call through a table */
+{
+	if (m->ops->unlock_mappings)
+		m->ops->unlock_mappings(m);
+}
+
+static inline MM_MUST_CHECK int mappable_punch(struct mappable *m, struct mappable_range mr)
+	MAY_LOCK_ANY
+{
+	return m->ops->punch ? m->ops->punch(m, mr) : -EOPNOTSUPP;
+}
+
+static inline void mappable_residency(struct mappable *m, struct mappable_range mr,
+				      unsigned char *vec) MAY_LOCK_DATA
+{
+	if (m->ops->residency) {
+		m->ops->residency(m, mr, vec);
+		return;
+	}
+	for (uint64_t i = 0; i < (mr.end - mr.start) >> MM_PAGE_SHIFT; i++)
+		vec[i] |= 1;
 }
 
 /* ---- mapping identity: lifetime and names of a mappable ---- */

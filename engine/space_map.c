@@ -320,11 +320,12 @@ static int protect_unit(struct mm_space *s, struct map_unit *u, struct protect *
 				rc = -ENOMEM;
 				break;
 			}
-			rc = vma_clone(vmas, from, p->perms, &p->to);
+			rc = vma_clone(vmas, from, &p->to);
 			if (rc) {
 				p->to = 0;
 				break;
 			}
+			vma_set_perms(vma_at(vmas, p->to), p->perms);
 			p->from = from;
 		}
 		if (from == p->to)

@@ -62,6 +62,7 @@ int vma_create(struct pool *vmas, const struct mmap_opts *opts, uint64_t start, 
 	v->is_private = opts->is_private;
 	v->grows_down = opts->grows_down;
 	v->stack = opts->stack;
+	v->dontfork = false;
 	v->page_class = page_class;
 	v->mlock_mode = (uint8_t)opts->mlock_mode;
 	v->numa_policy = (uint8_t)opts->numa_policy;
@@ -70,7 +71,7 @@ int vma_create(struct pool *vmas, const struct mmap_opts *opts, uint64_t start, 
 	return finish(vmas, index, opts->name);
 }
 
-int vma_clone(struct pool *vmas, uint32_t from, mm_access perms, uint32_t *out)
+int vma_clone(struct pool *vmas, uint32_t from, uint32_t *out)
 {
 	uint32_t index = pool_alloc(vmas);
 
@@ -89,18 +90,28 @@ int vma_clone(struct pool *vmas, uint32_t from, mm_access perms, uint32_t *out)
 	if (r)
 		reservation_get(r);
 	atomic_store_explicit(&v->reservation, r, memory_order_relaxed);
-	v->perms = perms;
-	v->effective = access_effective(perms);
+	v->perms = old->perms;
+	v->effective = old->effective;
 	v->max_perms = old->max_perms;
 	v->is_private = old->is_private;
 	v->grows_down = old->grows_down;
 	v->stack = old->stack;
+	v->dontfork = old->dontfork;
 	v->page_class = old->page_class;
 	v->mlock_mode = old->mlock_mode;
 	v->numa_policy = old->numa_policy;
 	v->numa_nodes = old->numa_nodes;
 	*out = index;
 	return finish(vmas, index, old->name);
+}
+
+void vma_forget_reservation(struct vma *v)
+{
+	struct reservation *r = atomic_load_explicit(&v->reservation, memory_order_relaxed);
+
+	if (r)
+		reservation_put(r);
+	atomic_store_explicit(&v->reservation, NULL, memory_order_relaxed);
 }
 
 void vma_add(struct pool *vmas, uint32_t vma, int64_t entries)

@@ -29,7 +29,7 @@ struct vma {
 	/* Of private anonymous memory; made by the first fault, then immutable; referenced. */
 	_Atomic(struct reservation *) reservation;
 	mm_access perms, effective, max_perms;
-	bool is_private, grows_down, stack;
+	bool is_private, grows_down, stack, dontfork;
 	uint8_t page_class; /* enum page_class of its anonymous memory */
 	uint8_t mlock_mode;
 	uint8_t numa_policy;
@@ -48,9 +48,11 @@ MM_MUST_CHECK int vma_create(struct pool *vmas, const struct mmap_opts *opts, ui
 /* Makes the reservation of v, unless somebody else does. 0 or -ENOMEM. */
 MM_MUST_CHECK int vma_make_reservation(struct vma *v, struct memory_file *mf, unsigned nodes)
 	MAY_LOCK_ARENA;
-/* A copy with other permissions, counted VMA_BUILDING. 0 or -ENOMEM. */
-MM_MUST_CHECK int vma_clone(struct pool *vmas, uint32_t from, mm_access perms, uint32_t *out)
-	MAY_LOCK_LEAF;
+/* A copy, counted VMA_BUILDING, that shares the reservation: until an entry names it, its maker may
+ * change its fields. 0 or -ENOMEM. */
+MM_MUST_CHECK int vma_clone(struct pool *vmas, uint32_t from, uint32_t *out) MAY_LOCK_LEAF;
+/* Before an entry names the vma: it will make a reservation of its own. */
+void vma_forget_reservation(struct vma *v) MAY_LOCK_ANY;
 /* Changes the count; the caller knows that it stays above zero. */
 void vma_add(struct pool *vmas, uint32_t vma, int64_t entries);
 /* Takes `entries` away. The last one gone, the vma joins the list *dead (0: empty): its pieces may
@@ -68,6 +70,12 @@ static inline struct reservation *vma_reservation(struct vma *v, struct memory_f
 	if (__builtin_expect(!r, 0) && !vma_make_reservation(v, mf, nodes))
 		r = atomic_load_explicit(&v->reservation, memory_order_acquire);
 	return r;
+}
+
+static inline void vma_set_perms(struct vma *v, mm_access perms)
+{
+	v->perms = perms;
+	v->effective = access_effective(perms);
 }
 
 static inline struct vma *vma_at(const struct pool *vmas, uint32_t index)
