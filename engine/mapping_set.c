@@ -51,6 +51,7 @@ struct mapping_set {
 	struct element *spares;
 	size_t spare_count;
 	size_t element_count;
+	size_t writable_count; /* of them */
 	uint64_t random;
 };
 
@@ -176,6 +177,7 @@ static void set_insert(struct mapping_set *set, struct element *e)
 	for (enum tree t = BY_OFFSET; t < TREE_COUNT; t++)
 		treap_insert(t, &set->root[t], e);
 	set->element_count++;
+	set->writable_count += e->writable;
 }
 
 static void set_remove(struct mapping_set *set, struct element *e)
@@ -183,6 +185,7 @@ static void set_remove(struct mapping_set *set, struct element *e)
 	for (enum tree t = BY_OFFSET; t < TREE_COUNT; t++)
 		treap_remove(t, &set->root[t], e);
 	set->element_count--;
+	set->writable_count -= e->writable;
 }
 
 /* ---- spare nodes ---- */
@@ -519,6 +522,11 @@ bool mapping_set_is_empty(const struct mapping_set *set)
 size_t mapping_set_count(const struct mapping_set *set)
 {
 	return set->element_count;
+}
+
+size_t mapping_set_writable_count(const struct mapping_set *set)
+{
+	return set->writable_count;
 }
 
 static void visit_tree(const struct element *e, struct mappable_range mr,

@@ -34,6 +34,8 @@ void mapping_set_invalidate(struct mapping_set *set, struct mappable_range mr,
 			    struct invalidate_opts opts) REQUIRES(rmap_class) MAY_LOCK_ENTRY;
 bool mapping_set_is_empty(const struct mapping_set *set) REQUIRES(rmap_class);
 size_t mapping_set_count(const struct mapping_set *set) REQUIRES(rmap_class); /* elements */
+/* Elements that were added as writable; 0: nobody can write through a mapping. */
+size_t mapping_set_writable_count(const struct mapping_set *set) REQUIRES(rmap_class);
 /* Walks elements that overlap mr: for tests and mm_check(). */
 typedef void (*mapping_set_element_fn)(struct mappable_range mr, struct mapping_space *ms,
 				       struct addr_range ar, bool writable, void *arg);

@@ -16,110 +16,46 @@
  * invalidation; the size is changed before all of them, and `object` keeps it from growing
  * again in between, so that no page is resurrected.
  *
- * Locks: object > rmap > data, one each per object. Slots are changed under `data` only; slots that
- * are present are cleared under `object` as well, which therefore pins present pages.
- *
- * NO_TSA: a lock here is a word and its class a phantom, so the bodies cannot be analysed.
+ * Locks: those of mappable_object. Slots are changed under `data` only; slots that are present are
+ * cleared under `object` as well, which therefore pins present pages.
  */
 #include "engine/shared_memory.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/fail.h"
-#include "engine/mapping_set.h"
+#include "engine/mappable_object.h"
 #include "engine/offset_map.h"
-#include "engine/park.h"
 #include "engine/test_points.h"
 #include "engine/translation.h"
 
-#define CACHE_LINE __attribute__((aligned(64)))
-
 struct shared_memory {
-	struct mappable mappable;
-	struct mapping_identity identity;
-	struct memory_file *mf; /* this and the next four: immutable */
+	struct mappable_object object;
+	struct memory_file *mf; /* this and the next two: immutable */
 	enum page_class cls;
 	unsigned unit_shift;
-	uint64_t inode;
-	char name[SHARED_MEMORY_NAME_SIZE];
 	_Atomic uint64_t size; /* bytes; written under object and data */
 	_Atomic uint32_t seals; /* written under object and rmap */
-
-	_Atomic uint64_t references CACHE_LINE;
-
-	_Atomic uint32_t object_lock CACHE_LINE;
-	_Atomic uint32_t rmap_lock;
-	struct mapping_set *mappings GUARDED_BY(rmap_class);
-
-	_Atomic uint32_t data_lock CACHE_LINE;
 	_Atomic uint64_t resident_units; /* written under data */
 
-	struct offset_map units CACHE_LINE; /* slots are written under data */
+	struct offset_map units MAPPABLE_CACHE_LINE; /* slots are written under data */
 };
 
 _Static_assert(SHARED_MEMORY_MAX_BYTES >> MM_PAGE_SHIFT == UINT64_C(1) << 3 * OFFSET_MAP_SHIFT,
 	       "three levels of 4 KiB pages reach exactly the greatest size");
 
-/* ---- locks ---- */
-
-static struct lock_key key_of(_Atomic uint32_t *lock)
-{
-	return (struct lock_key){ 0, (uintptr_t)lock };
-}
-
-/* NO_TSA on the six bodies: the classes are phantoms, the lock words are not capabilities. */
-static void lock_object(struct shared_memory *sm, const char *site) ACQUIRES(object_class)
-	MAY_LOCK_OBJECT NO_TSA
-{
-	lock_rank_push(RANK_OBJECT, key_of(&sm->object_lock), site);
-	park_lock_raw(&sm->object_lock);
-}
-
-static void unlock_object(struct shared_memory *sm, const char *site) RELEASES(object_class) NO_TSA
-{
-	park_unlock_raw(&sm->object_lock);
-	lock_rank_pop(RANK_OBJECT, key_of(&sm->object_lock), site);
-}
-
-static void lock_rmap(struct shared_memory *sm, const char *site) ACQUIRES(rmap_class)
-	MAY_LOCK_RMAP NO_TSA
-{
-	lock_rank_push(RANK_RMAP, key_of(&sm->rmap_lock), site);
-	park_lock_raw(&sm->rmap_lock);
-}
-
-static void unlock_rmap(struct shared_memory *sm, const char *site) RELEASES(rmap_class) NO_TSA
-{
-	park_unlock_raw(&sm->rmap_lock);
-	lock_rank_pop(RANK_RMAP, key_of(&sm->rmap_lock), site);
-}
-
-static void lock_data(struct shared_memory *sm, const char *site) ACQUIRES(data_class)
-	MAY_LOCK_DATA NO_TSA
-{
-	lock_rank_push(RANK_DATA, key_of(&sm->data_lock), site);
-	park_lock_raw(&sm->data_lock);
-}
-
-static void unlock_data(struct shared_memory *sm, const char *site) RELEASES(data_class) NO_TSA
-{
-	park_unlock_raw(&sm->data_lock);
-	lock_rank_pop(RANK_DATA, key_of(&sm->data_lock), site);
-}
-
 /* ---- units and sizes ---- */
+
+static struct shared_memory *of_object(struct mappable_object *o)
+{
+	return (struct shared_memory *)((char *)o - offsetof(struct shared_memory, object));
+}
 
 static struct shared_memory *of_mappable(struct mappable *m)
 {
-	return (struct shared_memory *)((char *)m - offsetof(struct shared_memory, mappable));
-}
-
-static struct shared_memory *of_identity(struct mapping_identity *id)
-{
-	return (struct shared_memory *)((char *)id - offsetof(struct shared_memory, identity));
+	return of_object(mappable_object_of(m));
 }
 
 static uint64_t unit_bytes(const struct shared_memory *sm)
@@ -183,14 +119,14 @@ static int fill_unit(struct shared_memory *sm, uint64_t offset) MAY_LOCK_DATA
 		return rc;
 
 	MM_TEST_POINT(shared_memory_filled); /* what the caller of translate holds */
-	lock_data(sm, LOCK_SITE);
+	mappable_object_lock_data(&sm->object, LOCK_SITE);
 	inside = offset < size_limit(sm);
 	absent = !atomic_load_explicit(slot, memory_order_relaxed);
 	if (inside && absent) {
 		atomic_store_explicit(slot, fresh, memory_order_release);
 		atomic_fetch_add_explicit(&sm->resident_units, 1, memory_order_relaxed);
 	}
-	unlock_data(sm, LOCK_SITE);
+	mappable_object_unlock_data(&sm->object, LOCK_SITE);
 
 	if (!inside || !absent)
 		memory_file_dec_range(sm->mf, fresh, unit_pages(sm));
@@ -299,6 +235,20 @@ static int shared_translate(struct mappable *m, struct mappable_range required,
 	return !rc && end < required.end ? bus_error(ENXIO) : rc;
 }
 
+/* Bit 0 of vec[i]: does the object hold page i of mr? */
+static void shared_residency(struct mappable *m, struct mappable_range mr, unsigned char *vec)
+{
+	struct shared_memory *sm = of_mappable(m);
+
+	for (uint64_t offset = mr.start; offset < mr.end; offset += MM_PAGE_SIZE) {
+		bool inside = offset < SHARED_MEMORY_MAX_BYTES;
+		bool held = inside && offset_map_page(&sm->units, offset);
+
+		*vec = (unsigned char)((*vec & ~1u) | held);
+		vec++;
+	}
+}
+
 /* ---- mappings ---- */
 
 static int shared_add_mapping(struct mappable *m, struct mapping_space *ms, struct addr_range ar,
@@ -307,46 +257,15 @@ static int shared_add_mapping(struct mappable *m, struct mapping_space *ms, stru
 	struct shared_memory *sm = of_mappable(m);
 	int rc = -EPERM;
 
-	lock_rmap(sm, LOCK_SITE);
+	mappable_object_lock_rmap(&sm->object, LOCK_SITE);
 	if (!writable ||
 	    !(atomic_load_explicit(&sm->seals, memory_order_relaxed) & SHARED_MEMORY_SEAL_WRITE))
-		rc = mapping_set_add(sm->mappings, ms, ar, offset, writable, NULL, NULL);
-	unlock_rmap(sm, LOCK_SITE);
+		rc = mapping_set_add(sm->object.mappings, ms, ar, offset, writable, NULL, NULL);
+	mappable_object_unlock_rmap(&sm->object, LOCK_SITE);
 	return rc;
 }
 
-static void shared_remove_mapping(struct mappable *m, struct mapping_space *ms,
-				  struct addr_range ar, uint64_t offset, bool writable)
-	MAY_LOCK_RMAP
-{
-	struct shared_memory *sm = of_mappable(m);
-
-	lock_rmap(sm, LOCK_SITE);
-	mapping_set_remove(sm->mappings, ms, ar, offset, writable, NULL, NULL);
-	unlock_rmap(sm, LOCK_SITE);
-}
-
-static int shared_copy_mapping(struct mappable *m, struct mapping_space *ms, struct addr_range src,
-			       struct addr_range dst, uint64_t offset, bool writable) MAY_LOCK_RMAP
-{
-	(void)src; /* stays until it is removed itself */
-	return shared_add_mapping(m, ms, dst, offset, writable);
-}
-
-/* The memory files keep contents and offsets: every translation can be saved. */
-static int shared_invalidate_unsavable(struct mappable *m)
-{
-	(void)m;
-	return 0;
-}
-
 /* ---- truncate, punch, invalidate: the five steps ---- */
-
-/* The end of the 2 MiB of offsets that hold offset, at most limit. */
-static uint64_t step_end(uint64_t offset, uint64_t limit)
-{
-	return least((offset & ~(MM_HUGE_SIZE - 1)) + MM_HUGE_SIZE, limit);
-}
 
 /* Step (i) for the units of mr (inside one aligned 2 MiB): moves them to units[]. */
 static size_t detach_units(struct shared_memory *sm, struct mappable_range mr,
@@ -358,14 +277,14 @@ static size_t detach_units(struct shared_memory *sm, struct mappable_range mr,
 
 	if (!slot) /* whoever makes a leaf now publishes into the new state */
 		return 0;
-	lock_data(sm, LOCK_SITE);
+	mappable_object_lock_data(&sm->object, LOCK_SITE);
 	for (size_t i = 0; i < slots; i++) {
 		if (!atomic_load_explicit(&slot[i], memory_order_relaxed))
 			continue;
 		units[count++] = atomic_exchange_explicit(&slot[i], 0, memory_order_acq_rel);
 	}
 	atomic_fetch_sub_explicit(&sm->resident_units, count, memory_order_relaxed);
-	unlock_data(sm, LOCK_SITE);
+	mappable_object_unlock_data(&sm->object, LOCK_SITE);
 	return count;
 }
 
@@ -384,14 +303,6 @@ static void free_units(struct shared_memory *sm, const uint32_t *units, size_t c
 	}
 }
 
-static void invalidate_step(struct shared_memory *sm, struct mappable_range mr,
-			    struct invalidate_opts opts) MAY_LOCK_RMAP
-{
-	lock_rmap(sm, LOCK_SITE);
-	mapping_set_invalidate(sm->mappings, mr, opts);
-	unlock_rmap(sm, LOCK_SITE);
-}
-
 /* Steps (i) to (v) for the units of mr (aligned to units), 2 MiB at a time. */
 static void drop_units(struct shared_memory *sm, struct mappable_range mr,
 		       struct invalidate_opts opts) REQUIRES(object_class) MAY_LOCK_RMAP
@@ -402,10 +313,11 @@ static void drop_units(struct shared_memory *sm, struct mappable_range mr,
 	for (uint64_t offset = mr.start; offset < mr.end; offset = next) {
 		size_t count;
 
-		next = step_end(offset, mr.end);
+		next = mappable_step_end(offset, mr.end);
 		count = detach_units(sm, (struct mappable_range){ offset, next }, units);
 		MM_TEST_POINT(shared_memory_detached); /* object held */
-		invalidate_step(sm, (struct mappable_range){ offset, next }, opts);
+		mappable_object_invalidate(&sm->object, (struct mappable_range){ offset, next },
+					   opts);
 		MM_TEST_POINT(shared_memory_invalidated); /* object held */
 		free_units(sm, units, count);
 	}
@@ -428,9 +340,9 @@ static void clear_bytes(struct shared_memory *sm, struct mappable_range mr) REQU
 
 static void set_size(struct shared_memory *sm, uint64_t size) REQUIRES(object_class) MAY_LOCK_DATA
 {
-	lock_data(sm, LOCK_SITE);
+	mappable_object_lock_data(&sm->object, LOCK_SITE);
 	atomic_store_explicit(&sm->size, size, memory_order_release);
-	unlock_data(sm, LOCK_SITE);
+	mappable_object_unlock_data(&sm->object, LOCK_SITE);
 }
 
 int shared_memory_truncate(struct shared_memory *sm, uint64_t new_size_bytes)
@@ -441,7 +353,7 @@ int shared_memory_truncate(struct shared_memory *sm, uint64_t new_size_bytes)
 
 	if (new_size_bytes > SHARED_MEMORY_MAX_BYTES)
 		return -EFBIG;
-	lock_object(sm, LOCK_SITE);
+	mappable_object_lock(&sm->object, LOCK_SITE);
 	old_size = shared_memory_size(sm);
 	seals = atomic_load_explicit(&sm->seals, memory_order_relaxed);
 	if (new_size_bytes > old_size && (seals & SHARED_MEMORY_SEAL_GROW))
@@ -463,7 +375,7 @@ int shared_memory_truncate(struct shared_memory *sm, uint64_t new_size_bytes)
 	}
 	rc = 0;
 out:
-	unlock_object(sm, LOCK_SITE);
+	mappable_object_unlock(&sm->object, LOCK_SITE);
 	return rc;
 }
 
@@ -473,7 +385,7 @@ int shared_memory_punch(struct shared_memory *sm, struct mappable_range mr)
 
 	if (mr.start >= mr.end)
 		return -EINVAL;
-	lock_object(sm, LOCK_SITE);
+	mappable_object_lock(&sm->object, LOCK_SITE);
 	if (atomic_load_explicit(&sm->seals, memory_order_relaxed) & SHARED_MEMORY_SEAL_WRITE)
 		goto out;
 
@@ -491,51 +403,40 @@ int shared_memory_punch(struct shared_memory *sm, struct mappable_range mr)
 	clear_bytes(sm, (struct mappable_range){ whole.end, mr.end });
 	drop_units(sm, whole, (struct invalidate_opts){ .invalidate_private = false });
 out:
-	unlock_object(sm, LOCK_SITE);
+	mappable_object_unlock(&sm->object, LOCK_SITE);
 	return rc;
+}
+
+static int shared_punch(struct mappable *m, struct mappable_range mr) MAY_LOCK_OBJECT
+{
+	return shared_memory_punch(of_mappable(m), mr);
 }
 
 void shared_memory_invalidate(struct shared_memory *sm, struct mappable_range mr,
 			      struct invalidate_opts opts)
 {
-	uint64_t next;
-
 	if (!mappable_range_well_formed(mr) || !mappable_range_page_aligned(mr))
 		mm_fail("shared_memory_invalidate: bad range [%#llx, %#llx)",
 			(unsigned long long)mr.start, (unsigned long long)mr.end);
 	mr.end = least(mr.end, SHARED_MEMORY_MAX_BYTES);
-	for (uint64_t offset = mr.start; offset < mr.end; offset = next) {
-		next = step_end(offset, mr.end);
-		invalidate_step(sm, (struct mappable_range){ offset, next }, opts);
-	}
-}
-
-static void note_writable(struct mappable_range mr, struct mapping_space *ms, struct addr_range ar,
-			  bool writable, void *arg)
-{
-	bool *any_writable = arg;
-
-	(void)mr, (void)ms, (void)ar;
-	*any_writable |= writable;
+	mappable_object_invalidate(&sm->object, mr, opts);
 }
 
 int shared_memory_add_seals(struct shared_memory *sm, unsigned seals)
 {
-	struct mappable_range all = { 0, UINT64_MAX };
-	bool any_writable = false;
+	bool refused;
 
 	if (seals & ~(unsigned)(SHARED_MEMORY_SEAL_SHRINK | SHARED_MEMORY_SEAL_GROW |
 				SHARED_MEMORY_SEAL_WRITE))
 		return -EINVAL;
-	lock_object(sm, LOCK_SITE);
-	lock_rmap(sm, LOCK_SITE);
-	if (seals & SHARED_MEMORY_SEAL_WRITE)
-		mapping_set_visit(sm->mappings, all, note_writable, &any_writable);
-	if (!any_writable)
+	mappable_object_lock(&sm->object, LOCK_SITE);
+	mappable_object_lock_rmap(&sm->object, LOCK_SITE);
+	refused = seals & SHARED_MEMORY_SEAL_WRITE && mappable_object_writable_count(&sm->object);
+	if (!refused)
 		atomic_fetch_or_explicit(&sm->seals, seals, memory_order_release);
-	unlock_rmap(sm, LOCK_SITE);
-	unlock_object(sm, LOCK_SITE);
-	return any_writable ? -EBUSY : 0;
+	mappable_object_unlock_rmap(&sm->object, LOCK_SITE);
+	mappable_object_unlock(&sm->object, LOCK_SITE);
+	return refused ? -EBUSY : 0;
 }
 
 /* ---- life ---- */
@@ -546,82 +447,40 @@ static void free_units_of(const uint32_t *units, size_t count, void *arg) MAY_LO
 }
 
 /* Nobody else has the object any more. */
-static void shared_destroy(struct shared_memory *sm) MAY_LOCK_OBJECT
+static void shared_destroy(struct mappable_object *o) MAY_LOCK_OBJECT
 {
-	bool unmapped;
+	struct shared_memory *sm = of_object(o);
 
-	lock_rmap(sm, LOCK_SITE);
-	unmapped = mapping_set_is_empty(sm->mappings);
-	unlock_rmap(sm, LOCK_SITE);
-	if (!unmapped)
-		mm_fail("shared_memory: \"%s\" lost its last reference while it is mapped",
-			sm->name);
-	lock_rmap(sm, LOCK_SITE);
-	mapping_set_destroy(sm->mappings);
-	unlock_rmap(sm, LOCK_SITE);
+	mappable_object_release(o);
 	offset_map_release(&sm->units, free_units_of, sm);
 	free(sm);
 }
 
-static void shared_inc_ref(struct mapping_identity *id)
-{
-	atomic_fetch_add_explicit(&of_identity(id)->references, 1, memory_order_relaxed);
-}
-
-static void shared_dec_ref(struct mapping_identity *id) MAY_LOCK_ANY
-{
-	struct shared_memory *sm = of_identity(id);
-
-	lock_rank_assert_none(LOCK_SITE);
-	if (atomic_fetch_sub_explicit(&sm->references, 1, memory_order_acq_rel) == 1)
-		shared_destroy(sm);
-}
-
-static void shared_mapped_name(struct mapping_identity *id, char *name, size_t size)
-{
-	snprintf(name, size, "%s", of_identity(id)->name);
-}
-
-static uint64_t shared_device_id(struct mapping_identity *id)
-{
-	(void)id;
-	return 1; /* the one device of anonymous objects: all inode numbers are on it */
-}
-
-static uint64_t shared_inode_id(struct mapping_identity *id)
-{
-	return of_identity(id)->inode;
-}
-
-/* There is nothing behind the memory to write to. */
-static int shared_msync(struct mapping_identity *id, struct mappable_range mr)
-{
-	(void)id, (void)mr;
-	return 0;
-}
-
 static const struct mappable_ops shared_mappable_ops = {
 	.add_mapping = shared_add_mapping,
-	.remove_mapping = shared_remove_mapping,
-	.copy_mapping = shared_copy_mapping,
+	.remove_mapping = mappable_object_remove_mapping,
+	.copy_mapping = mappable_object_copy_mapping,
 	.translate = shared_translate,
-	.invalidate_unsavable = shared_invalidate_unsavable,
+	/* The memory files keep contents and offsets: every translation can be saved. */
+	.invalidate_unsavable = mappable_object_invalidate_nothing,
+	.lock_mappings = mappable_object_lock_mappings,
+	.unlock_mappings = mappable_object_unlock_mappings,
+	.punch = shared_punch,
+	.residency = shared_residency,
 };
 
 static const struct mapping_identity_ops shared_identity_ops = {
-	.inc_ref = shared_inc_ref,
-	.dec_ref = shared_dec_ref,
-	.mapped_name = shared_mapped_name,
-	.device_id = shared_device_id,
-	.inode_id = shared_inode_id,
-	.msync = shared_msync,
+	.inc_ref = mappable_object_inc_ref,
+	.dec_ref = mappable_object_dec_ref,
+	.mapped_name = mappable_object_mapped_name,
+	.device_id = mappable_object_device_id,
+	.inode_id = mappable_object_inode_id,
+	.msync = mappable_object_msync_nothing,
 };
 
-/* NO_TSA: `mappings` is set before anyone else can know the object. */
 int shared_memory_create(struct memory_file *mf, uint64_t size_bytes, enum page_class cls,
-			 const char *name, struct shared_memory **out) NO_TSA
+			 const char *name, struct shared_memory **out)
 {
-	static _Atomic uint64_t last_inode;
 	struct shared_memory *sm;
 	int rc;
 
@@ -633,20 +492,16 @@ int shared_memory_create(struct memory_file *mf, uint64_t size_bytes, enum page_
 	if (!sm)
 		return -ENOMEM;
 	memset(sm, 0, sizeof(*sm));
-	rc = mapping_set_create(&sm->mappings);
+	rc = mappable_object_init(&sm->object, &shared_mappable_ops, &shared_identity_ops,
+				  shared_destroy, name ? name : "/dev/zero (deleted)");
 	if (rc) {
 		free(sm);
 		return rc;
 	}
-	sm->mappable.ops = &shared_mappable_ops;
-	sm->identity.ops = &shared_identity_ops;
 	sm->mf = mf;
 	sm->cls = cls;
 	sm->unit_shift = cls == PAGE_4K ? MM_PAGE_SHIFT : MM_HUGE_SHIFT;
-	sm->inode = atomic_fetch_add_explicit(&last_inode, 1, memory_order_relaxed) + 1;
-	snprintf(sm->name, sizeof(sm->name), "%s", name ? name : "/dev/zero (deleted)");
 	atomic_init(&sm->size, size_bytes);
-	atomic_init(&sm->references, 1);
 	offset_map_init(&sm->units, sm->unit_shift);
 	*out = sm;
 	return 0;
@@ -654,12 +509,12 @@ int shared_memory_create(struct memory_file *mf, uint64_t size_bytes, enum page_
 
 struct mappable *shared_memory_mappable(struct shared_memory *sm)
 {
-	return &sm->mappable;
+	return &sm->object.mappable;
 }
 
 struct mapping_identity *shared_memory_identity(struct shared_memory *sm)
 {
-	return &sm->identity;
+	return &sm->object.identity;
 }
 
 uint64_t shared_memory_resident_pages(struct shared_memory *sm)

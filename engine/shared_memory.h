@@ -21,7 +21,6 @@
 struct shared_memory;
 
 #define SHARED_MEMORY_MAX_BYTES (UINT64_C(1) << 39)
-#define SHARED_MEMORY_NAME_SIZE 80
 
 enum shared_memory_seal {
 	SHARED_MEMORY_SEAL_SHRINK = 1,
