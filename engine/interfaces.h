@@ -101,6 +101,10 @@ static inline void mapping_space_invalidate(struct mapping_space *ms, struct add
 
 /* ---- mappable: offsets -> (file, offset), mutable over time ---- */
 
+typedef void (*mappable_pages_fn)(struct mappable_range mr, uint32_t first_page, void *arg);
+typedef void (*mappable_mapping_fn)(struct mappable_range mr, struct mapping_space *ms,
+				    struct addr_range ar, bool writable, void *arg);
+
 struct mappable_ops {
 	/* ms maps [offset, offset + length(ar)) at ar from now on. writable: shared and could
 	 * ever be written; constant for the mapping's life. May refuse (-errno): nothing done. */
@@ -127,6 +131,13 @@ struct mappable_ops {
 	void (*unlock_mappings)(struct mappable *m);
 	/* Makes a range a hole (MADV_REMOVE). NULL: -EOPNOTSUPP. */
 	int (*punch)(struct mappable *m, struct mappable_range mr);
+	/*
+	 * For mm_check(), at a quiescent point: each run of pages that m holds, one reference a
+	 * page, with the offsets that it translates to them; and each of its mappings. NULL: m
+	 * holds nothing, m keeps no mappings.
+	 */
+	void (*visit_pages)(struct mappable *m, mappable_pages_fn visit, void *arg);
+	void (*visit_mappings)(struct mappable *m, mappable_mapping_fn visit, void *arg);
 	/* Sets bit 0 of vec[i] if page i of mr is in memory, clears it if not (mincore); takes
 	 * nothing in. NULL: all are. */
 	void (*residency)(struct mappable *m, struct mappable_range mr, unsigned char *vec);
@@ -134,6 +145,7 @@ struct mappable_ops {
 
 struct mappable {
 	const struct mappable_ops *ops;
+	struct mappable *next, **previous; /* of mappable_list.h, for those who join one */
 };
 
 static inline MM_MUST_CHECK int mappable_add_mapping(struct mappable *m, struct mapping_space *ms,
@@ -201,6 +213,21 @@ static inline void mappable_residency(struct mappable *m, struct mappable_range 
 	}
 	for (uint64_t i = 0; i < (mr.end - mr.start) >> MM_PAGE_SHIFT; i++)
 		vec[i] |= 1;
+}
+
+/* See mappable_ops. */
+static inline void mappable_visit_pages(struct mappable *m, mappable_pages_fn visit, void *arg)
+	MAY_LOCK_RMAP
+{
+	if (m->ops->visit_pages)
+		m->ops->visit_pages(m, visit, arg);
+}
+
+static inline void mappable_visit_mappings(struct mappable *m, mappable_mapping_fn visit, void *arg)
+	MAY_LOCK_RMAP
+{
+	if (m->ops->visit_mappings)
+		m->ops->visit_mappings(m, visit, arg);
 }
 
 /* ---- mapping identity: lifetime and names of a mappable ---- */

@@ -27,6 +27,7 @@
 #include <stdatomic.h>
 
 #include "engine/interfaces.h"
+#include "engine/mappable_list.h"
 #include "engine/memory_types.h"
 
 #define MEMORY_CHUNK_PAGES (UINT32_C(1) << 18) /* 1 GiB */
@@ -58,6 +59,7 @@ struct memory_file {
 	struct memory_block *blocks; /* immutable base */
 	unsigned char *window; /* immutable base */
 	uint32_t page_limit; /* immutable: page numbers are below this */
+	struct mappable_list mappables; /* that hold references to pages: for mm_check() */
 	struct memory_file_private *private; /* the rest: memory_file.c */
 };
 

@@ -101,3 +101,32 @@ void offset_map_release(struct offset_map *map, offset_map_units_fn fn, void *ar
 		free(directory);
 	}
 }
+
+static void visit_leaf(struct offset_map *map, struct offset_leaf *leaf, uint64_t index,
+		       offset_map_unit_fn fn, void *arg)
+{
+	for (size_t i = 0; i < OFFSET_MAP_SLOTS; i++) {
+		uint32_t first = atomic_load_explicit(&leaf->page[i], memory_order_acquire);
+
+		if (first)
+			fn((index + i) << map->unit_shift, first, arg);
+	}
+}
+
+void offset_map_visit(struct offset_map *map, offset_map_unit_fn fn, void *arg)
+{
+	for (size_t i = 0; i < OFFSET_MAP_SLOTS; i++) {
+		struct offset_directory *directory =
+			atomic_load_explicit(&map->top[i], memory_order_acquire);
+
+		for (size_t k = 0; directory && k < OFFSET_MAP_SLOTS; k++) {
+			struct offset_leaf *leaf =
+				atomic_load_explicit(&directory->leaf[k], memory_order_acquire);
+
+			if (leaf)
+				visit_leaf(map, leaf,
+					   (i << OFFSET_MAP_SHIFT | k) << OFFSET_MAP_SHIFT, fn,
+					   arg);
+		}
+	}
+}

@@ -36,6 +36,9 @@ void offset_map_init(struct offset_map *map, unsigned unit_shift);
 /* Tells `units` the present units of each leaf and frees the nodes. Nobody else uses the map. */
 typedef void (*offset_map_units_fn)(const uint32_t *units, size_t count, void *arg);
 void offset_map_release(struct offset_map *map, offset_map_units_fn units, void *arg);
+/* Tells `unit` the present units, ascending, while nobody changes the map. */
+typedef void (*offset_map_unit_fn)(uint64_t offset, uint32_t first_page, void *arg);
+void offset_map_visit(struct offset_map *map, offset_map_unit_fn unit, void *arg);
 /* The slot of the unit at offset, whose nodes are made if missing. 0 or -ENOMEM. Thread-safe. */
 MM_MUST_CHECK int offset_map_make(struct offset_map *map, uint64_t offset, _Atomic uint32_t **slot);
 

@@ -227,7 +227,7 @@ static void test_clone_differs_in_permissions_only(void **state)
 
 static void test_shared_mapping_of_a_mappable(void **state)
 {
-	struct mappable m = { NULL };
+	struct mappable m = { .ops = NULL };
 	struct mmap_opts opts = { .mappable = &m,
 				  .offset = 8 * 4096,
 				  .perms = MM_READ,
