@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # One Makefile, no recursion into folders: each folder is a wildcard, objects go to build/<variant>/.
-# `make help` lists the targets; V=release (the default), debug, asan or tsan chooses the variant.
+# `make help` lists the targets; V=release (the default), debug, asan, tsan or coverage chooses the
+# variant.
 
 SHELL := /bin/bash
 V ?= release
@@ -11,7 +12,7 @@ FORMAT ?= clang-format-14
 SECONDS := 60
 JOBS ?= $(shell nproc)
 COMMIT := $(shell git describe --always --dirty --exclude '*' 2>/dev/null || echo unknown)
-export CI CLANG DEPS FORMAT JOBS
+export CI CLANG COVERAGE_MIN DEPS FORMAT JOBS
 
 INCLUDES := -D_GNU_SOURCE -I.
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wvla
@@ -25,9 +26,10 @@ FLAGS_release := -O2 -fno-plt
 FLAGS_debug := $(TESTING)
 FLAGS_asan := $(TESTING) -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FLAGS_tsan := $(TESTING) -fsanitize=thread
+FLAGS_coverage := $(TESTING) --coverage -fprofile-update=atomic
 FLAGS_fuzz := $(TESTING) -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
 ifeq ($(FLAGS_$(V)),)
-$(error no variant '$(V)': release, debug, asan or tsan)
+$(error no variant '$(V)': release, debug, asan, tsan or coverage)
 endif
 FLAGS := -g -pthread $(FLAGS_$(V)) $(if $(filter true 1,$(CI)),-Werror)
 COMPILE.c = $(CC) $(INCLUDES) $(DEFINES) $(CPPFLAGS) -std=c11 $(C_WARNINGS) $(FLAGS) $(CFLAGS)
@@ -71,6 +73,9 @@ cli: all ## the tests of the program's outside
 
 asan tsan debug: ## the unit tests under sanitizers, or with lock checking alone
 	@$(MAKE) --no-print-directory V=$@ test
+
+coverage: ## which lines of engine/ the tests reach; fails below COVERAGE_MIN=92 percent
+	+@MAKE="$(MAKE)" ci/coverage.sh
 
 order: ## the lock order: sources pass Clang's analysis, tests/order do not, each order is needed
 	@ci/order.sh
@@ -156,8 +161,8 @@ $(B)/version: FORCE
 $(call objects,harness/plot_asset.c): $(wildcard plots/*.gp plots/report.*)
 
 FORCE:
-.PHONY: all run check deps test cli asan tsan debug order lint format fuzz fuzz-run micro programs \
-	install clean help FORCE
+.PHONY: all run check deps test cli asan tsan debug coverage order lint format fuzz fuzz-run micro \
+	programs install clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(patsubst %.o,%.d,$(call objects,$(sources)))
