@@ -110,6 +110,11 @@ static void merge_histogram(struct histogram **to, const struct histogram *from)
 	histogram_merge(*to, from);
 }
 
+static bool at_least_one(uint64_t count)
+{
+	return count && count != TRANSLATOR_UNKNOWN;
+}
+
 static unsigned placement_flags(const struct result_benchmark *b, const struct runner_result *run)
 {
 	const struct workload *w = b->plan->workload;
@@ -118,7 +123,8 @@ static unsigned placement_flags(const struct result_benchmark *b, const struct r
 
 	if (run->kernel_page_size && run->kernel_page_size != asked)
 		flags |= RESULT_PAGE_SIZE_MISMATCH;
-	if (run->has_stat && asked > 4096 && (run->stat.demotions || run->stat.fallbacks))
+	if (run->has_stat && asked > 4096 &&
+	    (at_least_one(run->stat.demotions) || at_least_one(run->stat.fallbacks)))
 		flags |= RESULT_DEMOTED;
 	if (!w->is_floor && (!w->verify || b->plan->translator->translator->capabilities &
 						   TRANSLATOR_COMPUTES_NOTHING))

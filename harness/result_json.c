@@ -330,6 +330,13 @@ static json_t *unavailable(const char *reason)
 	return json_pack("{s:s}", "unavailable", reason);
 }
 
+/* What a translator does not keep is not 0. */
+static json_t *known(uint64_t value)
+{
+	return value == TRANSLATOR_UNKNOWN ? unavailable("the translator does not say")
+					   : integer(value);
+}
+
 static void set_stat(json_t *counters, const struct result_benchmark *b)
 {
 	const char *reason = !b->sample_count	   ? NOT_MEASURED
@@ -341,20 +348,24 @@ static void set_stat(json_t *counters, const struct result_benchmark *b)
 		set(counters, "live_pages", unavailable(reason));
 		return;
 	}
-	set(counters, "live_pages", integer(b->stat.live_pages));
-	set(counters, "metadata_bytes", integer(b->stat.metadata_bytes));
+	set(counters, "live_pages", known(b->stat.live_pages));
+	set(counters, "metadata_bytes", known(b->stat.metadata_bytes));
 	/* Read in the middle of a round: of few pages the fixed cost is what would be seen. */
-	if (b->stat.live_pages >= DENSE_PAGES)
+	if (b->stat.live_pages == TRANSLATOR_UNKNOWN ||
+	    b->stat.metadata_bytes == TRANSLATOR_UNKNOWN)
+		set(counters, "metadata_bytes_per_page", known(TRANSLATOR_UNKNOWN));
+	else if (b->stat.live_pages >= DENSE_PAGES)
 		set(counters, "metadata_bytes_per_page",
 		    json_real((double)b->stat.metadata_bytes / (double)b->stat.live_pages));
 	else
 		set(counters, "metadata_bytes_per_page",
 		    unavailable("too few pages were live when it was read"));
-	set(counters, "host_mappings", integer(b->stat.host_mappings));
-	set(counters, "host_unmappings", integer(b->stat.host_unmappings));
-	set(counters, "demotions", integer(b->stat.demotions));
-	set(counters, "fallbacks", integer(b->stat.fallbacks));
-	set(counters, "zeroed_pages", integer(b->stat.zeroed_pages));
+	set(counters, "host_mappings", known(b->stat.host_mappings));
+	set(counters, "host_unmappings", known(b->stat.host_unmappings));
+	set(counters, "demotions", known(b->stat.demotions));
+	set(counters, "fallbacks", known(b->stat.fallbacks));
+	set(counters, "zeroed_pages", known(b->stat.zeroed_pages));
+	set(counters, "references", known(b->stat.references));
 }
 
 static json_t *counters_json(const struct result *result, const struct result_benchmark *b)

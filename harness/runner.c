@@ -218,6 +218,8 @@ static void run_workload(struct runner_shared *shared, struct runner_result *res
 		noise_sample_take(&after, NULL);
 		/* What this thread did is no matter, it slept. */
 		result->noise = noise_flags(&before, &after) & NOISE_THROTTLED;
+		/* What a translator does not fill in, it does not know. */
+		memset(&result->stat, 0xff, sizeof(result->stat));
 		result->has_stat = run->t && run->t->stat &&
 				   !run->t->stat(run->engine, &result->stat);
 		result->rss_anon = rss_anon() - rss_before;

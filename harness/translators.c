@@ -24,8 +24,9 @@ const struct translator *const translator_table[] = {
 };
 
 const char *const translator_capabilities[] = {
-	"objects", "references", "spaces", "protect",	       "discard",
-	"touch",   "huge-2m",	 "thp",	   "computes-nothing", NULL,
+	"objects", "references",       "spaces", "protect", "discard", "touch",	  "huge-2m",
+	"thp",	   "computes-nothing", "fork",	 "remap",   "io",      "private", "files",
+	"batch",   "self-check",       NULL,
 };
 
 static int find_translator(struct translator_spec *spec, const char *name, char *error, size_t size)

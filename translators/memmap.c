@@ -162,15 +162,13 @@ static int memmap_stat(struct translator_engine *e, struct translator_stat *out)
 	struct mm_stat s;
 
 	mm_get_stat(e->mm, &s);
-	*out = (struct translator_stat){
-		.live_pages = s.memory.live_pages,
-		.metadata_bytes = s.metadata_bytes,
-		.host_mappings = s.host_maps,
-		.host_unmappings = s.host_unmaps,
-		.demotions = s.demotions,
-		.fallbacks = s.fallbacks,
-		.zeroed_pages = s.memory.zeroed_pages,
-	};
+	out->live_pages = s.memory.live_pages;
+	out->metadata_bytes = s.metadata_bytes;
+	out->host_mappings = s.host_maps;
+	out->host_unmappings = s.host_unmaps;
+	out->demotions = s.demotions;
+	out->fallbacks = s.fallbacks;
+	out->zeroed_pages = s.memory.zeroed_pages;
 	return 0;
 }
 
@@ -198,17 +196,31 @@ static int memmap_placement(struct translator_engine *e, uint64_t file, uint64_t
 	return *node < 0 ? *node : 0;
 }
 
+/* What a later minor version put there is not for this one to ignore. */
+static bool any_reserved(const uint64_t *reserved, unsigned count)
+{
+	uint64_t any = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		any |= reserved[i];
+	return any;
+}
+
 /* ---- objects ---- */
 
-static int object_create(struct translator_engine *e, uint64_t size, struct translator_object **out)
-	MAY_LOCK_ANY
+static int object_create(struct translator_engine *e,
+			 const struct translator_object_options *options,
+			 struct translator_object **out) MAY_LOCK_ANY
 {
+	if (options->kind != TRANSLATOR_OBJECT_MEMORY || any_reserved(options->reserved, 4))
+		return -EINVAL;
+
 	struct translator_object *o = calloc(1, sizeof(*o));
 
 	if (!o)
 		return -ENOMEM;
 	o->engine = e;
-	int rc = shared_memory_create(e->memory, size, e->pages, "object", &o->memory);
+	int rc = shared_memory_create(e->memory, options->size, e->pages, "object", &o->memory);
 
 	if (rc)
 		free(o);
@@ -320,6 +332,9 @@ static void space_destroy(struct translator_space *s) MAY_LOCK_ANY
 
 static int map(struct translator_space *s, const struct translator_map_options *o) MAY_LOCK_ANY
 {
+	if (o->flags || any_reserved(o->reserved, 4))
+		return -EINVAL;
+
 	uint64_t address;
 	struct mmap_opts opts = {
 		.length = o->length,

@@ -81,10 +81,11 @@ static int null_placement(struct translator_engine *engine, uint64_t file, uint6
 	return -ENOENT;
 }
 
-static int null_object_create(struct translator_engine *engine, uint64_t size,
+static int null_object_create(struct translator_engine *engine,
+			      const struct translator_object_options *options,
 			      struct translator_object **object)
 {
-	(void)engine, (void)size;
+	(void)engine, (void)options;
 	*object = &the_object;
 	return 0;
 }
@@ -148,6 +149,13 @@ static void null_space_destroy(struct translator_space *space)
 	(void)space;
 }
 
+static int null_space_fork(struct translator_space *parent, struct translator_space **child)
+{
+	(void)parent;
+	*child = &the_space;
+	return 0;
+}
+
 static int null_map(struct translator_space *space, const struct translator_map_options *options)
 {
 	(void)space, (void)options;
@@ -164,6 +172,13 @@ static int null_protect(struct translator_space *space, uint64_t address, uint64
 			uint32_t perms)
 {
 	(void)space, (void)address, (void)length, (void)perms;
+	return 0;
+}
+
+static int null_remap(struct translator_space *space, uint64_t old_address, uint64_t old_length,
+		      uint64_t new_address, uint64_t new_length)
+{
+	(void)space, (void)old_address, (void)old_length, (void)new_address, (void)new_length;
 	return 0;
 }
 
@@ -194,6 +209,37 @@ static void *null_host_address(struct translator_space *space, uint64_t address)
 	return scratch + address % PAGE;
 }
 
+static int null_read(struct translator_space *space, uint64_t address, void *to, uint64_t length,
+		     uint64_t *done)
+{
+	(void)space, (void)address, (void)to;
+	*done = length;
+	return 0;
+}
+
+static int null_write(struct translator_space *space, uint64_t address, const void *from,
+		      uint64_t length, uint64_t *done)
+{
+	(void)space, (void)address, (void)from;
+	*done = length;
+	return 0;
+}
+
+/* One call, whatever the count: what it takes is the gate. */
+static int null_batch(struct translator_engine *engine, const struct translator_batch *batch,
+		      uint64_t *done)
+{
+	(void)engine;
+	*done = batch->count;
+	return 0;
+}
+
+static int null_self_check(struct translator_engine *engine, char *sentence, size_t size)
+{
+	(void)engine, (void)sentence, (void)size;
+	return 0;
+}
+
 extern const struct translator translator_null;
 const struct translator translator_null = {
 	.magic = TRANSLATOR_MAGIC,
@@ -205,7 +251,10 @@ const struct translator translator_null = {
 	.description = "computes nothing: the cost of the call gate",
 	.capabilities = TRANSLATOR_CAN_OBJECTS | TRANSLATOR_CAN_REFERENCES | TRANSLATOR_CAN_SPACES |
 			TRANSLATOR_CAN_PROTECT | TRANSLATOR_CAN_DISCARD | TRANSLATOR_CAN_TOUCH |
-			TRANSLATOR_CAN_HUGE_2M | TRANSLATOR_CAN_THP | TRANSLATOR_COMPUTES_NOTHING,
+			TRANSLATOR_CAN_HUGE_2M | TRANSLATOR_CAN_THP | TRANSLATOR_COMPUTES_NOTHING |
+			TRANSLATOR_CAN_FORK | TRANSLATOR_CAN_REMAP | TRANSLATOR_CAN_IO |
+			TRANSLATOR_CAN_PRIVATE | TRANSLATOR_CAN_FILES | TRANSLATOR_CAN_BATCH |
+			TRANSLATOR_CAN_SELF_CHECK,
 	.open = null_open,
 	.close = null_close,
 	.thread_enter = null_thread_enter,
@@ -218,17 +267,24 @@ const struct translator translator_null = {
 	.object_truncate = null_object_truncate,
 	.object_punch = null_object_range,
 	.object_invalidate = null_object_range,
+	.object_sync = null_object_range,
 	.translate = null_translate,
 	.incref = null_reference,
 	.decref = null_reference,
 	.map_internal = null_map_internal,
 	.space_create = null_space_create,
 	.space_destroy = null_space_destroy,
+	.space_fork = null_space_fork,
 	.map = null_map,
 	.unmap = null_space_range,
 	.protect = null_protect,
+	.remap = null_remap,
 	.discard = null_space_range,
 	.fault = null_fault,
 	.lookup = null_lookup,
 	.host_address = null_host_address,
+	.read = null_read,
+	.write = null_write,
+	.batch = null_batch,
+	.self_check = null_self_check,
 };

@@ -15,7 +15,7 @@ static int fault_shared_setup(struct workload_run *run)
 	if (!rc)
 		rc = region_space_create(run, run->worker_count);
 	if (!rc)
-		rc = run->t->object_create(run->engine, all, &run->object);
+		rc = region_object_create(run, all);
 	if (!rc)
 		rc = region_map(run, region_start(run, 0), all, run->object, 0);
 	return rc;

@@ -33,6 +33,13 @@ int region_setup_each(struct workload_run *run)
 	return rc ? rc : region_space_create(run, run->worker_count);
 }
 
+int region_object_create(struct workload_run *run, uint64_t bytes)
+{
+	struct translator_object_options options = { .size = bytes };
+
+	return run->t->object_create(run->engine, &options, &run->object);
+}
+
 int region_setup_object(struct workload_run *run)
 {
 	int rc = region_fit(run, 1);
@@ -40,7 +47,7 @@ int region_setup_object(struct workload_run *run)
 	if (!rc)
 		rc = region_space_create(run, 1);
 	if (!rc)
-		rc = run->t->object_create(run->engine, run->params[0], &run->object);
+		rc = region_object_create(run, run->params[0]);
 	if (!rc)
 		rc = region_map(run, region_start(run, 0), run->params[0], run->object, 0);
 	return rc ? rc : region_fault(run, region_start(run, 0), run->params[0]);

@@ -19,6 +19,8 @@ int region_fit(struct workload_run *run, uint64_t shares);
 int region_space_create(struct workload_run *run, uint64_t regions);
 /* workload.setup: both, with a region for each worker. */
 int region_setup_each(struct workload_run *run);
+/* Makes run->object, bytes of shared memory. */
+int region_object_create(struct workload_run *run, uint64_t bytes);
 /* workload.setup: an object of params[0] bytes, mapped in region 0 of a space and faulted. */
 int region_setup_object(struct workload_run *run);
 /* Where region number `index` starts. */

@@ -20,7 +20,7 @@ static int translate_object_setup(struct workload_run *run)
 		return -ENOMEM;
 	rc = run->t->space_create(run->engine, 2 * bytes, &run->space);
 	if (!rc)
-		rc = run->t->object_create(run->engine, bytes, &run->object);
+		rc = region_object_create(run, bytes);
 	if (!rc)
 		rc = region_map(run, bytes, bytes, run->object, 0);
 	if (!rc)

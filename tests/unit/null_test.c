@@ -67,6 +67,7 @@ static void answers_have_the_shape_of_answers(void **state)
 	struct translator_engine *engine = open_null();
 	struct translator_space *space = NULL;
 	struct translator_object *object = NULL;
+	struct translator_object_options memory = { .size = 1 << 20 };
 	struct translator_range range = { 8192, 16384 };
 	struct translator_translation out[2];
 	struct translator_stat stat;
@@ -74,7 +75,7 @@ static void answers_have_the_shape_of_answers(void **state)
 
 	(void)state;
 	assert_int_equal(t->space_create(engine, 1 << 30, &space), 0);
-	assert_int_equal(t->object_create(engine, 1 << 20, &object), 0);
+	assert_int_equal(t->object_create(engine, &memory, &object), 0);
 	assert_non_null(space);
 	assert_non_null(object);
 	assert_int_equal(t->lookup(space, 0x12345678, TRANSLATOR_READ, out), 0);

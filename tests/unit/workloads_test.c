@@ -283,10 +283,11 @@ static int refusing_space_create(struct translator_engine *engine, uint64_t byte
 	return refuse() ? -ENOMEM : translator_null.space_create(engine, bytes, space);
 }
 
-static int refusing_object_create(struct translator_engine *engine, uint64_t size,
+static int refusing_object_create(struct translator_engine *engine,
+				  const struct translator_object_options *options,
 				  struct translator_object **object)
 {
-	return refuse() ? -ENOMEM : translator_null.object_create(engine, size, object);
+	return refuse() ? -ENOMEM : translator_null.object_create(engine, options, object);
 }
 
 static int refusing_map(struct translator_space *space,
