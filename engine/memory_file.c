@@ -152,6 +152,7 @@ static void tables_release(struct memory_file *mf)
 
 	os_memory_release((void *)mf->counts, pages * sizeof(mf->counts[0]));
 	os_memory_release(mf->blocks, blocks * sizeof(mf->blocks[0]));
+	os_memory_release((void *)mf->pins, pages * sizeof(mf->pins[0]));
 	os_memory_release(mf->window, p->span);
 	os_memory_release(p->chunks, p->chunk_limit * sizeof(p->chunks[0]));
 	for (int i = 0; i < KIND_COUNT; i++) {
@@ -160,6 +161,7 @@ static void tables_release(struct memory_file *mf)
 		p->kinds[i].chunk_at = NULL;
 	}
 	mf->counts = NULL;
+	mf->pins = NULL;
 	mf->blocks = NULL;
 	mf->window = NULL;
 	p->chunks = NULL;
@@ -175,9 +177,10 @@ static bool tables_reserve(struct memory_file *mf)
 	p->chunk_limit = (uint32_t)(p->span / CHUNK_BYTES);
 	mf->window = os_memory_reserve(p->span, CHUNK_BYTES, false);
 	mf->counts = os_memory_reserve(pages * sizeof(mf->counts[0]), MM_PAGE_SIZE, true);
+	mf->pins = os_memory_reserve(pages * sizeof(mf->pins[0]), MM_PAGE_SIZE, true);
 	mf->blocks = os_memory_reserve(blocks * sizeof(mf->blocks[0]), MM_PAGE_SIZE, true);
 	p->chunks = os_memory_reserve(p->chunk_limit * sizeof(p->chunks[0]), MM_PAGE_SIZE, true);
-	ok = mf->window && mf->counts && mf->blocks && p->chunks;
+	ok = mf->window && mf->counts && mf->pins && mf->blocks && p->chunks;
 	for (int i = 0; i < KIND_COUNT; i++) {
 		p->kinds[i].chunk_at = os_memory_reserve(
 			p->chunk_limit * sizeof(p->kinds[i].chunk_at[0]), MM_PAGE_SIZE, true);
@@ -345,6 +348,8 @@ void memory_file_get_stat(struct memory_file *mf, struct memory_file_stat *out)
 		out->metadata_bytes +=
 			backed_bytes((void *)(mf->counts + MEMORY_CHUNK_PAGES),
 				     pages * sizeof(mf->counts[0])) +
+			backed_bytes((void *)(mf->pins + MEMORY_CHUNK_PAGES),
+				     pages * sizeof(mf->pins[0])) +
 			backed_bytes(mf->blocks + CHUNK_BLOCKS, blocks * sizeof(mf->blocks[0]));
 	}
 	for (int i = 0; i < KIND_COUNT; i++) {

@@ -8,6 +8,7 @@
  *
  * Everything about page n is found by arithmetic, without a lock and without a table walk:
  *   counts[n]          its reference count and its dirty bit
+ *   pins[n]            how many of the references are pins
  *   blocks[n / 512]    its 2 MiB block
  *   window + n * 4096  its memory in this process (shared, readable and writable)
  *   chunks[n / 2^18]   file, file offset, node and class of its 1 GiB chunk
@@ -58,6 +59,7 @@ struct memory_file {
 	_Atomic uint32_t *counts; /* immutable base */
 	struct memory_block *blocks; /* immutable base */
 	unsigned char *window; /* immutable base */
+	_Atomic uint32_t *pins; /* immutable base */
 	uint32_t page_limit; /* immutable: page numbers are below this */
 	struct mappable_list mappables; /* that hold references to pages: for mm_check() */
 	struct memory_file_private *private; /* the rest: memory_file.c */
@@ -180,6 +182,28 @@ static inline void memory_file_mark_dirty(struct memory_file *mf, uint32_t page)
 {
 	if (!(atomic_load_explicit(&mf->counts[page], memory_order_relaxed) & MEMORY_PAGE_DIRTY))
 		memory_file_mark_dirty_range(mf, page, 1);
+}
+
+/* ---- pins ---- */
+/*
+ * A pin is a reference whose holder counts on the page being, and staying, the one that its space
+ * maps (a device writes to it). So whoever would leave the mapping another page (fork) asks for
+ * pins first. Pins of a page are made under the entry lock of a mapping of it, and seen by
+ * whoever has that lock later; they go without any lock, so a number above zero is a hint.
+ */
+static inline void memory_file_pin(struct memory_file *mf, uint32_t page) MAY_LOCK_BLOCK
+{
+	memory_file_inc(mf, page);
+	atomic_fetch_add_explicit(&mf->pins[page], 1, memory_order_relaxed);
+}
+static inline void memory_file_unpin(struct memory_file *mf, uint32_t page) MAY_LOCK_ARENA
+{
+	atomic_fetch_sub_explicit(&mf->pins[page], 1, memory_order_relaxed);
+	memory_file_dec(mf, page);
+}
+static inline uint32_t memory_file_pins(const struct memory_file *mf, uint32_t page)
+{
+	return atomic_load_explicit(&mf->pins[page], memory_order_relaxed);
 }
 
 /* ---- where a page is ---- */

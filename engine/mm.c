@@ -162,6 +162,7 @@ int mm_space_create(struct mm *mm, const struct host_space_ops *host, uint64_t w
 		return -ENOMEM;
 	s->mm = mm;
 	s->host = NULL;
+	atomic_init(&s->has_pinned, false);
 	s->end_page = MM_ADDRESS_END >> MM_PAGE_SHIFT;
 	s->ms.ops = &space_ops;
 	s->ms.id = atomic_fetch_add_explicit(&mm->next_space_id, 1, memory_order_relaxed);

@@ -40,6 +40,9 @@ struct mm_space {
 	struct host_space *host; /* immutable; NULL: none */
 	uint64_t end_page; /* immutable: addresses are below */
 	struct mm_space *next, **previous; /* under mm->list_lock */
+	/* Some page was pinned once. Set under the entry lock of the page before it is pinned, so
+	 * whoever has that lock later sees it. */
+	_Atomic bool has_pinned;
 	struct address_map map;
 	struct range_lock mapping;
 };
