@@ -35,11 +35,13 @@ tests/run.sh --label coverage "${programs[@]}" >"$build/tests.log" ||
 	grep -E 'FAILED|TIMED OUT|KILLED' "$build/tests.log"
 if [ -z "${TESTS:-}" ]; then
 	mapfile -t cli < <(find tests/cli -maxdepth 1 -type f -perm -u+x | sort)
-	FAULTLINE=$(realpath "$build/faultline") tests/run.sh --label coverage "${cli[@]}" >"$build/cli.log" ||
+	FAULTLINE=$(realpath "$build/faultline") tests/run.sh --label coverage "${cli[@]}" \
+		>"$build/cli.log" ||
 		grep -E 'FAILED|TIMED OUT|KILLED' "$build/cli.log"
 fi
 
-# A source without counts (no program has it) is there by its notes. gcov prints each source as "count:line:text"; "-" is no code, "#####" and "=====" not reached.
+# A source without counts (no program has it) is there by its notes. gcov prints each source as
+# "count:line:text"; "-" is no code, "#####" and "=====" not reached.
 find "$build" -name '*.gcno' -print0 | xargs -0 "$gcov" -t 2>/dev/null |
 	awk -v minimum="$minimum" -v wanted="$*" '
 		BEGIN { split(wanted, list, " "); for (i in list) only[list[i]] }

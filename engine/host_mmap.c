@@ -21,6 +21,7 @@
 #include <stdlib.h>
 
 #include "engine/fail.h"
+#include "engine/inject.h"
 #include "engine/os.h"
 
 #define GUARD_BYTES MM_HUGE_SIZE
@@ -43,7 +44,7 @@ static int mmap_create(uint64_t window_bytes, struct host_space **out)
 		return -EINVAL;
 	if (bytes < window_bytes || bytes > UINT64_MAX / 2)
 		return -ENOMEM;
-	m = calloc(1, sizeof(*m));
+	m = mm_calloc(sizeof(*m));
 	if (!m)
 		return -ENOMEM;
 	rc = os_reserve(bytes + 2 * GUARD_BYTES, MM_HUGE_SIZE, &reserved);

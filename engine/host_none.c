@@ -6,13 +6,14 @@
  * counter would be the only line that faults on different pages have in common. No locks.
  */
 #include "engine/host_space.h"
+#include "engine/inject.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 static int none_create(uint64_t window_bytes, struct host_space **out)
 {
-	struct host_space *h = calloc(1, sizeof(*h));
+	struct host_space *h = mm_calloc(sizeof(*h));
 
 	(void)window_bytes;
 	if (!h)

@@ -16,6 +16,7 @@
 #include "engine/access.h"
 #include "engine/block_seq.h"
 #include "engine/error.h"
+#include "engine/inject.h"
 #include "engine/lock_order.h"
 #include "engine/range.h"
 
@@ -152,6 +153,8 @@ static inline MM_MUST_CHECK int mappable_add_mapping(struct mappable *m, struct 
 						     struct addr_range ar, uint64_t offset,
 						     bool writable) MAY_LOCK_RMAP
 {
+	if (MM_INJECT(INJECT_MAPPING))
+		return -ENOMEM;
 	return m->ops->add_mapping(m, ms, ar, offset, writable);
 }
 
@@ -166,6 +169,8 @@ static inline MM_MUST_CHECK int mappable_copy_mapping(struct mappable *m, struct
 						      struct addr_range src, struct addr_range dst,
 						      uint64_t offset, bool writable) MAY_LOCK_RMAP
 {
+	if (MM_INJECT(INJECT_MAPPING))
+		return -ENOMEM;
 	return m->ops->copy_mapping(m, ms, src, dst, offset, writable);
 }
 

@@ -25,6 +25,7 @@
 #include <stdlib.h>
 
 #include "engine/fail.h"
+#include "engine/inject.h"
 
 enum tree { BY_OFFSET, BY_OWNER, TREE_COUNT };
 
@@ -213,7 +214,7 @@ static struct element *spare_take(struct mapping_set *set)
 static bool spares_fill(struct mapping_set *set, size_t wanted)
 {
 	while (set->spare_count < wanted) {
-		struct element *e = malloc(sizeof(*e));
+		struct element *e = mm_calloc(sizeof(*e));
 
 		if (!e)
 			return false;
@@ -313,7 +314,7 @@ static void tell_gaps(const struct mapping_set *set, struct mappable_range mr,
 
 int mapping_set_create(struct mapping_set **out)
 {
-	struct mapping_set *set = calloc(1, sizeof(*set));
+	struct mapping_set *set = mm_calloc(sizeof(*set));
 
 	if (!set)
 		return -ENOMEM;

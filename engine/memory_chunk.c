@@ -14,6 +14,7 @@
 #include <errno.h>
 
 #include "engine/fail.h"
+#include "engine/inject.h"
 #include "engine/memory_block.h"
 #include "engine/memory_pool.h"
 #include "engine/os_memory.h"
@@ -480,6 +481,8 @@ int memory_chunk_charge(struct memory_file *mf, uint32_t block)
 	struct memory_chunk *c = &p->chunks[block / CHUNK_BLOCKS];
 	uint64_t bit = UINT64_C(1) << (block % 64);
 
+	if (MM_INJECT(INJECT_PAGE))
+		return -ENOMEM;
 	if (memory_chunk_is_resident(mf, block))
 		return 0;
 	if (!charge(p)) {

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "engine/fail.h"
+#include "engine/inject.h"
 #include "engine/memory_block.h"
 #include "engine/memory_chunk.h"
 #include "engine/memory_pool.h"
@@ -247,8 +248,8 @@ static void memory_file_release(struct memory_file *mf)
 int memory_file_create(const struct memory_file_opts *opts, struct memory_file **out)
 {
 	static const struct memory_file_opts defaults;
-	struct memory_file *mf = calloc(1, sizeof(*mf));
-	struct memory_file_private *p = aligned_alloc(64, sizeof(*p));
+	struct memory_file *mf = mm_calloc(sizeof(*mf));
+	struct memory_file_private *p = mm_aligned_alloc(64, sizeof(*p));
 	int fd;
 
 	if (!opts)

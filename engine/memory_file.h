@@ -27,6 +27,7 @@
 
 #include <stdatomic.h>
 
+#include "engine/inject.h"
 #include "engine/interfaces.h"
 #include "engine/mappable_list.h"
 #include "engine/memory_types.h"
@@ -104,6 +105,8 @@ static inline MM_MUST_CHECK int memory_file_claim_as(struct memory_file *mf, uin
 		atomic_load_explicit(&mf->blocks[page / MM_HUGE_PAGES].state, memory_order_acquire);
 	uint32_t old = atomic_load_explicit(&mf->counts[page], memory_order_acquire);
 
+	if (MM_INJECT(INJECT_PAGE))
+		return -ENOMEM;
 	if (__builtin_expect(old != 0 || !(state & BLOCK_CLAIMS), 0))
 		return memory_file_claim_slow(mf, page, initial);
 	atomic_store_explicit(&mf->counts[page], initial, memory_order_relaxed);

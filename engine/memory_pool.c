@@ -26,6 +26,7 @@
 #include <string.h>
 
 #include "engine/fail.h"
+#include "engine/inject.h"
 #include "engine/memory_block.h"
 #include "engine/percpu.h"
 
@@ -252,6 +253,8 @@ int memory_file_alloc(struct memory_file *mf, int node, uint32_t *page)
 	node = memory_chunk_node(mf, node);
 	if (node < 0)
 		return node;
+	if (MM_INJECT(INJECT_PAGE))
+		return -ENOMEM;
 	pool = pool_here(mf, node);
 	while (!found) {
 		pool_lock(pool);

@@ -14,6 +14,7 @@
 #include <errno.h>
 
 #include "engine/fail.h"
+#include "engine/inject.h"
 #include "engine/memory_block.h"
 #include "engine/memory_chunk.h"
 #include "engine/memory_pool.h"
@@ -35,6 +36,8 @@ int memory_file_reserve(struct memory_file *mf, int node, enum page_class cls, u
 		return node;
 	if (!pages || pages > MEMORY_CHUNK_PAGES || (unsigned)cls >= PAGE_CLASS_COUNT)
 		return -EINVAL;
+	if (MM_INJECT(INJECT_PAGE))
+		return -ENOMEM;
 	if (run_is_short(cls, pages))
 		return memory_pool_reserve(mf, node, pages, first);
 	if (skip + pages > MEMORY_CHUNK_PAGES)
@@ -77,6 +80,8 @@ int memory_file_alloc_huge(struct memory_file *mf, int node, enum page_class cls
 		return node;
 	if (cls != PAGE_THP && cls != PAGE_2M)
 		return -EINVAL;
+	if (MM_INJECT(INJECT_PAGE))
+		return -ENOMEM;
 	rc = memory_chunk_take(mf, &mf->private->arenas[node][cls], 1, &block);
 	if (rc)
 		return cls == PAGE_2M ? -ENOMEM : rc;

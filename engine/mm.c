@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "engine/fail.h"
+#include "engine/inject.h"
 #include "engine/park.h"
 #include "engine/space.h"
 #include "engine/trap.h"
@@ -47,7 +48,7 @@ static void find_nodes(struct mm *mm)
 int mm_create(const struct mm_opts *opts, struct mm **out)
 {
 	static const struct mm_opts defaults;
-	struct mm *mm = calloc(1, sizeof(*mm));
+	struct mm *mm = mm_calloc(sizeof(*mm));
 	int rc;
 
 	if (!mm)
@@ -155,7 +156,7 @@ static int create_host(struct mm_space *s, const struct host_space_ops *host, ui
 int mm_space_create(struct mm *mm, const struct host_space_ops *host, uint64_t window_bytes,
 		    struct mm_space **out)
 {
-	struct mm_space *s = aligned_alloc(_Alignof(struct mm_space), sizeof(*s));
+	struct mm_space *s = mm_aligned_alloc(_Alignof(struct mm_space), sizeof(*s));
 	int rc;
 
 	if (!s)

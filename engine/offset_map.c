@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "engine/inject.h"
+
 void offset_map_init(struct offset_map *map, unsigned unit_shift)
 {
 	map->unit_shift = unit_shift;
@@ -25,7 +27,7 @@ static struct offset_directory *make_directory(struct offset_map *map,
 
 	if (there)
 		return there;
-	fresh = calloc(1, sizeof(*fresh));
+	fresh = mm_calloc(sizeof(*fresh));
 	if (!fresh)
 		return NULL;
 	if (!atomic_compare_exchange_strong(where, &there, fresh)) {
@@ -43,7 +45,7 @@ static struct offset_leaf *make_leaf(struct offset_map *map, _Atomic(struct offs
 
 	if (there)
 		return there;
-	fresh = calloc(1, sizeof(*fresh));
+	fresh = mm_calloc(sizeof(*fresh));
 	if (!fresh)
 		return NULL;
 	if (!atomic_compare_exchange_strong(where, &there, fresh)) {

@@ -14,6 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "engine/inject.h"
+
 #define NOTHING_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
 /*
@@ -35,7 +37,7 @@ int os_reserve(size_t bytes, size_t align, void **out)
 	size_t front;
 	char *at;
 
-	if (room < bytes)
+	if (room < bytes || MM_INJECT(INJECT_HOST))
 		return -ENOMEM;
 	at = os_calls.mmap(NULL, room, PROT_NONE, NOTHING_FLAGS, -1, 0);
 	if (at == MAP_FAILED)
@@ -52,6 +54,8 @@ int os_reserve(size_t bytes, size_t align, void **out)
 
 int os_release(void *at, size_t bytes)
 {
+	if (MM_INJECT(INJECT_HOST))
+		return -ENOMEM;
 	return os_calls.munmap(at, bytes) ? -errno : 0;
 }
 
@@ -62,11 +66,15 @@ int os_map_file(void *at, size_t bytes, int fd, uint64_t offset, mm_access perms
 		   (a & MM_EXEC ? PROT_EXEC : 0);
 	int flags = MAP_SHARED | MAP_FIXED | (populate ? MAP_POPULATE : 0);
 
+	if (MM_INJECT(INJECT_HOST))
+		return -ENOMEM;
 	return os_calls.mmap(at, bytes, prot, flags, fd, (off_t)offset) == MAP_FAILED ? -errno : 0;
 }
 
 int os_map_nothing(void *at, size_t bytes)
 {
+	if (MM_INJECT(INJECT_HOST))
+		return -ENOMEM;
 	return os_calls.mmap(at, bytes, PROT_NONE, NOTHING_FLAGS | MAP_FIXED, -1, 0) == MAP_FAILED
 		       ? -errno
 		       : 0;
@@ -74,6 +82,8 @@ int os_map_nothing(void *at, size_t bytes)
 
 int os_protect_nothing(void *at, size_t bytes)
 {
+	if (MM_INJECT(INJECT_HOST))
+		return -ENOMEM;
 	return os_calls.mprotect(at, bytes, PROT_NONE) ? -errno : 0;
 }
 

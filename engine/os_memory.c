@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "engine/inject.h"
 #include "engine/range.h"
 
 #ifndef MFD_HUGE_2MB
@@ -31,6 +32,8 @@
 
 int os_memory_memfd(const char *name, bool huge)
 {
+	if (MM_INJECT(INJECT_HOST))
+		return -ENOMEM;
 	int fd = memfd_create(name, MFD_CLOEXEC | (huge ? MFD_HUGETLB | MFD_HUGE_2MB : 0));
 
 	return fd < 0 ? -errno : fd;
@@ -38,6 +41,8 @@ int os_memory_memfd(const char *name, bool huge)
 
 int os_memory_resize(int fd, uint64_t size)
 {
+	if (MM_INJECT(INJECT_HOST))
+		return -ENOMEM;
 	return ftruncate(fd, (off_t)size) ? -errno : 0;
 }
 
@@ -57,6 +62,9 @@ void *os_memory_reserve(uint64_t size, uint64_t align, bool writable)
 {
 	int prot = writable ? PROT_READ | PROT_WRITE : PROT_NONE;
 	uint64_t slack = align > MM_PAGE_SIZE ? align : 0;
+
+	if (MM_INJECT(INJECT_HOST))
+		return NULL;
 	char *p =
 		mmap(NULL, size + slack, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
@@ -82,6 +90,8 @@ void os_memory_release(void *address, uint64_t size)
 
 int os_memory_map(void *address, uint64_t size, int fd, uint64_t offset)
 {
+	if (MM_INJECT(INJECT_HOST))
+		return -ENOMEM;
 	void *p = mmap(address, size, PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, (off_t)offset);
 
@@ -93,6 +103,8 @@ int os_memory_bind(void *address, uint64_t size, int node, bool strict)
 	unsigned long mask[2] = { 0 };
 	int bits = (int)sizeof(mask[0]) * 8;
 
+	if (MM_INJECT(INJECT_HOST))
+		return -ENOMEM;
 	mask[node / bits] = 1UL << (node % bits);
 	/* The kernel takes the number of bits plus one. */
 	long rc = syscall(SYS_mbind, address, size, strict ? MPOL_BIND : MPOL_PREFERRED, mask,
@@ -110,6 +122,8 @@ int os_memory_populate(void *address, uint64_t size, bool write)
 {
 	int rc;
 
+	if (MM_INJECT(INJECT_HOST))
+		return -ENOMEM;
 	do {
 		rc = madvise(address, size, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
 	} while (rc && errno == EINTR);
@@ -118,6 +132,8 @@ int os_memory_populate(void *address, uint64_t size, bool write)
 
 int os_memory_collapse(void *address, uint64_t size)
 {
+	if (MM_INJECT(INJECT_HOST))
+		return -ENOMEM;
 	return madvise(address, size, MADV_COLLAPSE) ? -errno : 0;
 }
 
@@ -125,6 +141,8 @@ int os_memory_punch(int fd, uint64_t offset, uint64_t size)
 {
 	int rc;
 
+	if (MM_INJECT(INJECT_HOST))
+		return -ENOMEM;
 	do {
 		rc = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
 			       (off_t)size);

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include "engine/fail.h"
+#include "engine/inject.h"
 #include "engine/park.h"
 
 #define POOL_BATCH 32u /* objects that move between a CPU's list and the common one */
@@ -36,13 +37,15 @@ int pool_init(struct pool *p, size_t object_size, uint32_t limit)
 {
 	*p = (struct pool){ .object_size = (object_size + 63) & ~(size_t)63, .limit = limit };
 	atomic_init(&p->fresh, 1);
+	if (MM_INJECT(INJECT_HOST))
+		return -ENOMEM;
 	void *base = mmap(NULL, p->object_size * limit, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (base == MAP_FAILED)
 		return -ENOMEM;
 	p->cpus = percpu_count();
-	p->cpu = aligned_alloc(_Alignof(struct pool_list), p->cpus * sizeof(*p->cpu));
+	p->cpu = mm_aligned_alloc(_Alignof(struct pool_list), p->cpus * sizeof(*p->cpu));
 	if (!p->cpu) {
 		munmap(base, p->object_size * limit);
 		return -ENOMEM;
@@ -110,6 +113,8 @@ uint32_t pool_alloc(struct pool *p)
 {
 	struct pool_list *l = &p->cpu[percpu_id() % p->cpus];
 
+	if (MM_INJECT(INJECT_MEMORY))
+		return 0;
 	for (;;) {
 		list_lock(l);
 		uint32_t index = l->head;

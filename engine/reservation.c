@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "engine/fail.h"
+#include "engine/inject.h"
 
 static _Atomic uint64_t total_bytes;
 
@@ -25,7 +26,7 @@ int reservation_create(struct memory_file *mf, uint64_t start, uint64_t end, uns
 	uint64_t origin = small ? start : start & ~(uint64_t)(MM_HUGE_PAGES - 1);
 	uint64_t stop = small ? end : (end + MM_HUGE_PAGES - 1) & ~(uint64_t)(MM_HUGE_PAGES - 1);
 	uint64_t slices = (stop - origin + MEMORY_CHUNK_PAGES - 1) / MEMORY_CHUNK_PAGES;
-	struct reservation *r = calloc(1, sizeof(*r) + sizeof(r->slice[0]) * 2 * nodes * slices);
+	struct reservation *r = mm_calloc(sizeof(*r) + sizeof(r->slice[0]) * 2 * nodes * slices);
 
 	if (!r)
 		return -ENOMEM;

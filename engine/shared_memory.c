@@ -26,6 +26,7 @@
 #include <string.h>
 
 #include "engine/fail.h"
+#include "engine/inject.h"
 #include "engine/mappable_object.h"
 #include "engine/offset_map.h"
 #include "engine/test_points.h"
@@ -488,7 +489,7 @@ int shared_memory_create(struct memory_file *mf, uint64_t size_bytes, enum page_
 		return -EINVAL;
 	if (size_bytes > SHARED_MEMORY_MAX_BYTES)
 		return -EFBIG;
-	sm = aligned_alloc(_Alignof(struct shared_memory), sizeof(*sm));
+	sm = mm_aligned_alloc(_Alignof(struct shared_memory), sizeof(*sm));
 	if (!sm)
 		return -ENOMEM;
 	memset(sm, 0, sizeof(*sm));

@@ -32,6 +32,7 @@
 #include <unistd.h>
 
 #include "engine/fail.h"
+#include "engine/inject.h"
 #include "engine/park.h"
 #include "engine/range.h"
 
@@ -359,6 +360,8 @@ int trap_thread_enter(void)
 		return 0;
 	}
 	/* A guard page below: an overflow dies instead of writing over a neighbour. */
+	if (MM_INJECT(INJECT_HOST))
+		return -ENOMEM;
 	memory = mmap(NULL, STACK_BYTES + MM_PAGE_SIZE, PROT_NONE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (memory == MAP_FAILED)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/fail.h"
+#include "engine/inject.h"
 
 int vma_make_reservation(struct vma *v, struct memory_file *mf, unsigned nodes)
 {
@@ -29,7 +30,7 @@ static int finish(struct pool *vmas, uint32_t index, const char *name) MAY_LOCK_
 
 	v->name = NULL;
 	if (name) {
-		v->name = strndup(name, VMA_NAME_SIZE - 1);
+		v->name = MM_INJECT(INJECT_MEMORY) ? NULL : strndup(name, VMA_NAME_SIZE - 1);
 		if (!v->name) {
 			pool_free(vmas, index);
 			return -ENOMEM;
