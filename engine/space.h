@@ -111,6 +111,20 @@ static inline bool unit_is_partial(const struct map_unit *u, uint64_t start, uin
  * *stopped = the first page not removed. */
 MM_MUST_CHECK int space_unmap(struct mm_space *s, uint64_t start, uint64_t end, uint32_t *dead,
 			      uint64_t *stopped) REQUIRES(mapping_class) MAY_LOCK_RMAP;
+/* Is nothing mapped in [start, end)? The caller holds the range's mapping lock. */
+bool space_range_is_free(const struct mm_space *s, uint64_t start, uint64_t end);
+/* A free place for that many pages, 2 MiB or more of them at the same distance from a multiple of
+ * 2 MiB as address page `place`. The caller holds all of mapping. False: none. */
+bool space_find_gap(const struct mm_space *s, uint64_t pages, uint64_t place, uint64_t *start);
+/* Makes every entry of the free range name vma. On -ENOMEM the part before *stopped does. */
+MM_MUST_CHECK int space_publish(struct mm_space *s, uint64_t start, uint64_t end, uint32_t vma,
+				uint64_t *stopped) REQUIRES(mapping_class) MAY_LOCK_ENTRY;
+/* Takes back what add_mapping of [start, end) and a publish that failed at page `stopped` did. */
+void space_unpublish(struct mm_space *s, uint32_t vma, uint64_t start, uint64_t stopped,
+		     uint64_t end, uint32_t *dead) REQUIRES(mapping_class) MAY_LOCK_RMAP;
+/* Faults every page of [start, end) in, to be written if perms allow it. 0 or the first error. */
+MM_MUST_CHECK int space_populate(struct mm_space *s, mm_access perms, uint64_t start, uint64_t end)
+	MAY_LOCK_ENTRY;
 
 /* ---- space_fault.c ---- */
 /* A fault that also wants the host space to show the page. */

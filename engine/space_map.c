@@ -51,8 +51,7 @@ int space_unmap(struct mm_space *s, uint64_t start, uint64_t end, uint32_t *dead
 	return error;
 }
 
-/* Is nothing mapped in [start, end)? The caller holds the range's mapping lock. */
-static bool range_is_free(const struct mm_space *s, uint64_t start, uint64_t end)
+bool space_range_is_free(const struct mm_space *s, uint64_t start, uint64_t end)
 {
 	while (start < end) {
 		unsigned level;
@@ -65,9 +64,7 @@ static bool range_is_free(const struct mm_space *s, uint64_t start, uint64_t end
 	return true;
 }
 
-/* Makes every entry of the free range name vma. On -ENOMEM the part before *stopped does. */
-static int publish(struct mm_space *s, uint64_t start, uint64_t end, uint32_t vma,
-		   uint64_t *stopped) REQUIRES(mapping_class) MAY_LOCK_ENTRY
+int space_publish(struct mm_space *s, uint64_t start, uint64_t end, uint32_t vma, uint64_t *stopped)
 {
 	struct map_unit u;
 	uint64_t cursor = start;
@@ -111,6 +108,19 @@ static int check_opts(const struct mm_space *s, const struct mmap_opts *o, uint6
 	return 0;
 }
 
+bool space_find_gap(const struct mm_space *s, uint64_t pages, uint64_t place, uint64_t *start)
+{
+	uint64_t from = SEARCH_START < s->end_page / 2 ? SEARCH_START : 1;
+	uint64_t skew = place % MM_HUGE_PAGES;
+
+	if (pages >= MM_HUGE_PAGES &&
+	    address_map_find_gap(&s->map, from, s->end_page, pages + skew, MM_HUGE_PAGES, start)) {
+		*start += skew;
+		return true;
+	}
+	return address_map_find_gap(&s->map, from, s->end_page, pages, 1, start);
+}
+
 /* Chooses a place: the hint if it is free, else the lowest that fits; 2 MiB multiples of private
  * memory are aligned if they can be. */
 static bool choose(const struct mm_space *s, const struct mmap_opts *o, uint64_t pages,
@@ -122,7 +132,7 @@ static bool choose(const struct mm_space *s, const struct mmap_opts *o, uint64_t
 	uint64_t from = SEARCH_START < end / 2 ? SEARCH_START : 1;
 	bool align = o->is_private && !o->grows_down && !o->stack && pages % MM_HUGE_PAGES == 0;
 
-	if (hint && hint + pages <= end && range_is_free(s, hint, hint + pages)) {
+	if (hint && hint + pages <= end && space_range_is_free(s, hint, hint + pages)) {
 		*start = hint;
 		return true;
 	}
@@ -131,9 +141,8 @@ static bool choose(const struct mm_space *s, const struct mmap_opts *o, uint64_t
 	return address_map_find_gap(&s->map, from, end, pages, 1, start);
 }
 
-/* Takes back what publish and add_mapping did before they failed at page `stopped`. */
-static void undo(struct mm_space *s, uint32_t vma, uint64_t start, uint64_t stopped, uint64_t end,
-		 uint32_t *dead) REQUIRES(mapping_class) MAY_LOCK_RMAP
+void space_unpublish(struct mm_space *s, uint32_t vma, uint64_t start, uint64_t stopped,
+		     uint64_t end, uint32_t *dead)
 {
 	const struct vma *v = vma_at(&s->mm->vma_pool, vma);
 	uint64_t at;
@@ -158,7 +167,7 @@ static int map_range(struct mm_space *s, const struct mmap_opts *o, uint64_t sta
 		rc = space_unmap(s, start, end, dead, &stopped);
 		if (rc)
 			return rc;
-	} else if (o->fixed && !range_is_free(s, start, end)) {
+	} else if (o->fixed && !space_range_is_free(s, start, end)) {
 		return o->no_replace ? -EEXIST : -ENOMEM;
 	}
 	rc = vma_create(vmas, o, start, end, (uint8_t)s->mm->page_class, &vma);
@@ -172,19 +181,17 @@ static int map_range(struct mm_space *s, const struct mmap_opts *o, uint64_t sta
 	}
 	MM_TEST_POINT(space_map_added); /* mapping held */
 	if (!rc) {
-		rc = publish(s, start, end, vma, &stopped);
+		rc = space_publish(s, start, end, vma, &stopped);
 		if (rc)
-			undo(s, vma, start, stopped, end, dead);
+			space_unpublish(s, vma, start, stopped, end, dead);
 	}
 	vma_drop(vmas, vma, VMA_BUILDING, dead);
 	return rc;
 }
 
-/* Population is a wish unless it is required. */
-static int populate(struct mm_space *s, const struct mmap_opts *o, uint64_t start, uint64_t end)
-	MAY_LOCK_ENTRY
+int space_populate(struct mm_space *s, mm_access perms, uint64_t start, uint64_t end)
 {
-	mm_access at = access_effective(o->perms);
+	mm_access at = access_effective(perms);
 
 	if (!at)
 		return 0;
@@ -231,7 +238,7 @@ int mm_mmap(struct mm_space *s, const struct mmap_opts *opts, uint64_t *address)
 	if (rc)
 		return rc;
 	if (opts->platform_effect != PLATFORM_EFFECT_DEFAULT || opts->mlock_mode == MLOCK_EAGER) {
-		rc = populate(s, opts, start, start + pages);
+		rc = space_populate(s, opts->perms, start, start + pages);
 		if (rc && opts->require_platform_effect) {
 			int unmapped = mm_munmap(s, start << MM_PAGE_SHIFT, length);
 
