@@ -51,8 +51,14 @@ static void node_reclaim(struct rcu_head *head) NO_TSA /* runs in liburcu's thre
 
 	MM_RCU_ACQUIRE();
 	node_free(n);
-	atomic_fetch_sub_explicit(&leaves_waiting, 1, memory_order_relaxed);
+	/* release: whoever sees it gone sees the node freed */
+	atomic_fetch_sub_explicit(&leaves_waiting, 1, memory_order_release);
 	MM_RCU_RELEASE();
+}
+
+uint64_t address_map_leaves_waiting(void)
+{
+	return atomic_load_explicit(&leaves_waiting, memory_order_acquire);
 }
 
 void address_map_bound_backlog(void)
@@ -429,6 +435,29 @@ void address_map_visit(const struct address_map *m, map_visit_fn visit, void *ar
 	mm_rcu_read_lock();
 	visit_node(m->root, MAP_LEVELS - 1, 0, visit, arg);
 	mm_rcu_read_unlock();
+}
+
+static uint64_t count_nodes(const struct node *n)
+{
+	uint64_t count = 1;
+
+	for (unsigned i = 0; i < MAP_FANOUT; i++) {
+		uint64_t word = atomic_load_explicit(&n->entry[i], memory_order_acquire);
+
+		if (word & ENTRY_CHILD)
+			count += count_nodes(entry_node(word));
+	}
+	return count;
+}
+
+uint64_t address_map_count_nodes(const struct address_map *m)
+{
+	const struct node *near = atomic_load_explicit(&m->near, memory_order_acquire);
+
+	MM_CHECK(!near ||
+		 atomic_load_explicit(&m->root->entry[m->near_slot], memory_order_acquire) ==
+			 ((uint64_t)(uintptr_t)near | ENTRY_CHILD));
+	return count_nodes(m->root);
 }
 
 bool address_map_find_gap(const struct address_map *m, uint64_t from, uint64_t to, uint64_t pages,

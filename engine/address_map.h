@@ -170,6 +170,10 @@ void node_free(struct node *n) MAY_LOCK_LEAF; /* never published, or after a gra
  */
 typedef bool (*map_visit_fn)(uint64_t page, unsigned level, uint64_t word, void *arg);
 void address_map_visit(const struct address_map *m, map_visit_fn visit, void *arg);
+/* Nodes of a map at a quiescent point, for checks. */
+uint64_t address_map_count_nodes(const struct address_map *m);
+/* Leaves of any map that were removed and not reclaimed yet. */
+uint64_t address_map_leaves_waiting(void);
 /* First gap of `pages` unmapped pages in [from, to), aligned; false: none. A hint unless the
  * caller holds `mapping` of [from, to). */
 bool address_map_find_gap(const struct address_map *m, uint64_t from, uint64_t to, uint64_t pages,

@@ -166,6 +166,16 @@ int mappable_object_copy_mapping(struct mappable *m, struct mapping_space *ms,
 	return mappable_add_mapping(m, ms, dst, offset, writable);
 }
 
+void mappable_object_visit_mappings(struct mappable *m, mappable_mapping_fn visit, void *arg)
+{
+	struct mappable_object *o = mappable_object_of(m);
+	struct mappable_range all = { 0, UINT64_MAX };
+
+	mappable_object_lock_rmap(o, LOCK_SITE);
+	mapping_set_visit(o->mappings, all, visit, arg);
+	mappable_object_unlock_rmap(o, LOCK_SITE);
+}
+
 int mappable_object_invalidate_nothing(struct mappable *m)
 {
 	(void)m;

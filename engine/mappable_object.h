@@ -96,6 +96,8 @@ void mappable_object_remove_mapping(struct mappable *m, struct mapping_space *ms
 int mappable_object_copy_mapping(struct mappable *m, struct mapping_space *ms,
 				 struct addr_range src, struct addr_range dst, uint64_t offset,
 				 bool writable) MAY_LOCK_RMAP;
+void mappable_object_visit_mappings(struct mappable *m, mappable_mapping_fn visit, void *arg)
+	MAY_LOCK_RMAP;
 /* For those whose translations all can be saved: does nothing. */
 int mappable_object_invalidate_nothing(struct mappable *m);
 void mappable_object_lock_mappings(struct mappable *m) ACQUIRES(rmap_class) MAY_LOCK_RMAP;

@@ -81,5 +81,12 @@ MM_MUST_CHECK int mm_lookup(struct mm_space *s, uint64_t address, mm_access at, 
 			    mm_access *perms);
 /* What to touch for an application address, or NULL. */
 void *mm_host_address(struct mm_space *s, uint64_t address);
-/* Invariants of the space at a quiescent point: mm_fail() on a breach. */
+/*
+ * Invariants, at a point where nothing else runs (a quiescent point): a breach ends in mm_fail()
+ * with a sentence that names address and values. mm_space_check: entries against their vmas and
+ * against what the host shows. mm_check: all spaces, and what they share: every page has exactly
+ * the references that entries, mappables and pins explain; reverse maps name exactly the mappings;
+ * nothing stale is mapped. Fast enough to run after each operation of a small test.
+ */
 void mm_space_check(struct mm_space *s) MAY_LOCK_ANY;
+void mm_check(struct mm *mm) MAY_LOCK_ANY;

@@ -452,9 +452,31 @@ static void shared_destroy(struct mappable_object *o) MAY_LOCK_OBJECT
 {
 	struct shared_memory *sm = of_object(o);
 
+	mappable_list_remove(&sm->mf->mappables, &o->mappable);
 	mappable_object_release(o);
 	offset_map_release(&sm->units, free_units_of, sm);
 	free(sm);
+}
+
+/* Passes units on as runs of pages. */
+struct visit {
+	struct shared_memory *sm;
+	mappable_pages_fn fn;
+	void *arg;
+};
+
+static void visit_unit(uint64_t offset, uint32_t first, void *arg)
+{
+	const struct visit *v = arg;
+
+	v->fn((struct mappable_range){ offset, offset + unit_bytes(v->sm) }, first, v->arg);
+}
+
+static void shared_visit_pages(struct mappable *m, mappable_pages_fn fn, void *arg)
+{
+	struct visit v = { of_mappable(m), fn, arg };
+
+	offset_map_visit(&v.sm->units, visit_unit, &v);
 }
 
 static const struct mappable_ops shared_mappable_ops = {
@@ -468,6 +490,8 @@ static const struct mappable_ops shared_mappable_ops = {
 	.unlock_mappings = mappable_object_unlock_mappings,
 	.punch = shared_punch,
 	.residency = shared_residency,
+	.visit_pages = shared_visit_pages,
+	.visit_mappings = mappable_object_visit_mappings,
 };
 
 static const struct mapping_identity_ops shared_identity_ops = {
@@ -504,6 +528,7 @@ int shared_memory_create(struct memory_file *mf, uint64_t size_bytes, enum page_
 	sm->unit_shift = cls == PAGE_4K ? MM_PAGE_SHIFT : MM_HUGE_SHIFT;
 	atomic_init(&sm->size, size_bytes);
 	offset_map_init(&sm->units, sm->unit_shift);
+	mappable_list_add(&mf->mappables, &sm->object.mappable);
 	*out = sm;
 	return 0;
 }

@@ -46,7 +46,7 @@ static void close_fixture(struct fixture *f)
 {
 	struct mm_stat stat;
 
-	mm_space_check(f->space);
+	mm_check(f->mm);
 	mm_space_destroy(f->space);
 	mm_get_stat(f->mm, &stat);
 	assert_int_equal(stat.memory.live_pages, 0);
@@ -212,7 +212,7 @@ static void huge_pages_are_split_by_copying(void **state)
 	mm_get_stat(f.mm, &stat);
 	assert_int_equal(stat.demotions, 2);
 	assert_int_equal(stat.memory.live_pages, 1024 - 4);
-	mm_space_check(f.space);
+	mm_check(f.mm);
 	for (unsigned i = 0; i < 1024; i++)
 		if (i < 8 || i >= 12)
 			assert_int_equal(*(volatile unsigned *)at(&f, BASE + i * MM_PAGE_SIZE),
@@ -256,7 +256,7 @@ static void thp_parts_stay_in_place(void **state)
 	for (unsigned i = 0; i < 512; i++)
 		*(volatile unsigned *)at(&f, BASE + i * MM_PAGE_SIZE) = i + 1;
 	assert_int_equal(mm_discard(f.space, BASE + 8 * MM_PAGE_SIZE, 4 * MM_PAGE_SIZE), 0);
-	mm_space_check(f.space);
+	mm_check(f.mm);
 	for (unsigned i = 0; i < 512; i++)
 		assert_int_equal(*(volatile unsigned *)at(&f, BASE + i * MM_PAGE_SIZE),
 				 i >= 8 && i < 12 ? 0 : i + 1);

@@ -41,7 +41,7 @@ static void close_fixture(struct fixture *f)
 {
 	struct mm_stat stat;
 
-	mm_space_check(f->space);
+	mm_check(f->mm);
 	mm_space_destroy(f->space);
 	mm_get_stat(f->mm, &stat);
 	assert_int_equal(stat.memory.live_pages, 0);
@@ -86,7 +86,7 @@ static void faults_fill_what_is_mapped(void **state)
 	assert_int_equal(page[1], page[0] + 1); /* the address decides the page */
 	assert_int_equal(mm_fault(f.space, BASE, MM_EXEC), -EACCES);
 	assert_int_equal(mm_fault(f.space, BASE + 4 * MM_PAGE_SIZE, MM_READ), -EFAULT);
-	mm_space_check(f.space);
+	mm_check(f.mm);
 	assert_int_equal(mm_munmap(f.space, BASE, MM_PAGE_SIZE), 0);
 	assert_int_equal(mm_fault(f.space, BASE, MM_READ), -EFAULT);
 	assert_int_equal(mm_lookup(f.space, BASE + 4096, MM_READ, &page[0], &perms), 0);
@@ -154,7 +154,7 @@ static void mprotect_takes_and_gives(void **state)
 		assert_int_equal(mm_fault(f.space, BASE + i * MM_PAGE_SIZE, MM_WRITE),
 				 locked ? -EACCES : 0);
 	}
-	mm_space_check(f.space);
+	mm_check(f.mm);
 	assert_int_equal(mm_mprotect(f.space, BASE, 8 * MM_PAGE_SIZE, MM_NONE), 0);
 	assert_int_equal(mm_fault(f.space, BASE, MM_READ), -EACCES);
 	assert_int_equal(mm_mprotect(f.space, BASE, 8 * MM_PAGE_SIZE, MM_READ | MM_WRITE), 0);
@@ -250,7 +250,7 @@ static void random_operations(enum page_class cls, unsigned operations)
 		if (cls == PAGE_4K)
 			compare(f.space, &m);
 		if (step % 64 == 0)
-			mm_space_check(f.space);
+			mm_check(f.mm);
 	}
 	close_fixture(&f);
 }
@@ -363,7 +363,7 @@ static void threads_do_everything_at_once(void **state)
 	for (unsigned i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
 	assert_true(atomic_load(&st.faults) > 0);
-	mm_space_check(st.f.space);
+	mm_check(st.f.mm);
 	assert_int_equal(mm_munmap(st.f.space, 0, UINT64_C(8) << 30), 0);
 	mapping_identity_dec_ref(shared_memory_identity(st.object));
 	close_fixture(&st.f);

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * space_check.c - the invariants of one space, and mm_check() over all of them.
+ *
+ * Checked here, entry by entry: it lies in the space (P1), under a vma that permits what it permits
+ * (P2, P4: the vma over that very page, since the entry names it), private pages under private
+ * mappings and pages of a mappable under mappings of one (P6), nothing writable that must be
+ * copied first (P4), each vma named exactly as often as it counts. What needs the host, the pages or
+ * the mappables is in the files next to this one.
+ *
+ * No locks: the caller has seen to it that nothing else runs (a quiescent point).
+ */
+#include "engine/space_check.h"
+
+static bool collect_entry(uint64_t page, unsigned level, uint64_t word, void *arg)
+{
+	struct check_space *c = arg;
+
+	c->entries = check_room(c->entries, c->count, sizeof(c->entries[0]));
+	c->entries[c->count++] = (struct check_entry){ page, word, level };
+	return true;
+}
+
+void check_collect(struct mm_space *s, struct check_space *out)
+{
+	*out = (struct check_space){ .s = s };
+	address_map_visit(&s->map, collect_entry, out);
+}
+
+void check_forget(struct check_space *c)
+{
+	free(c->entries);
+	c->entries = NULL;
+	c->count = 0;
+}
+
+const struct check_entry *check_find(const struct check_space *c, uint64_t page)
+{
+	size_t low = 0;
+	size_t high = c->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (check_entry_end(&c->entries[middle]) <= page)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < c->count && c->entries[low].page <= page ? &c->entries[low] : NULL;
+}
+
+/* ---- one entry ---- */
+
+static void check_vma_of(const struct check_space *c, const struct check_entry *e)
+{
+	uint32_t vma = entry_vma(e->word);
+	const struct vma *v = check_vma(c, e);
+
+	if (vma >= atomic_load_explicit(&c->s->mm->vma_pool.fresh, memory_order_relaxed))
+		mm_fail("address %#llx: vma %u was never made", check_address(e), vma);
+	const struct reservation *r = atomic_load_explicit(&v->reservation, memory_order_acquire);
+
+	if (v->effective != access_effective(v->perms) ||
+	    !access_superset_of(v->max_perms, v->effective))
+		mm_fail("address %#llx: vma %u has perms %u, effective %u, at most %u",
+			check_address(e), vma, v->perms, v->effective, v->max_perms);
+	if (!v->mappable && !v->is_private)
+		mm_fail("address %#llx: vma %u is shared and has no mappable", check_address(e),
+			vma);
+	if (v->mappable && !page_aligned(v->offset))
+		mm_fail("address %#llx: vma %u begins at offset %#llx, not a page",
+			check_address(e), vma, (unsigned long long)v->offset);
+	if (r && (r->origin > e->page || r->end < check_entry_end(e)))
+		mm_fail("address %#llx: the reservation of vma %u is for [%#llx, %#llx)",
+			check_address(e), vma, (unsigned long long)r->origin << MM_PAGE_SHIFT,
+			(unsigned long long)r->end << MM_PAGE_SHIFT);
+}
+
+/* P4, P6: what a present entry may permit, by its vma and by whom its page belongs to. */
+static void check_translation(const struct check_space *c, const struct check_entry *e)
+{
+	const struct vma *v = check_vma(c, e);
+	uint64_t word = e->word;
+	mm_access access = entry_access(word);
+
+	if (!access_superset_of(v->effective, access) || access != access_effective(access))
+		mm_fail("address %#llx: the entry permits %u, its vma %u", check_address(e), access,
+			v->effective);
+	if ((word & ENTRY_COPY) && (access & MM_WRITE))
+		mm_fail("address %#llx: writable before it is copied (entry %#llx)",
+			check_address(e), (unsigned long long)word);
+	if ((word & ENTRY_COPY) && !v->is_private)
+		mm_fail("address %#llx: a shared mapping wants a copy (entry %#llx)",
+			check_address(e), (unsigned long long)word);
+	if ((word & ENTRY_PRIVATE) && !v->is_private)
+		mm_fail("address %#llx: a private page under a shared mapping (entry %#llx)",
+			check_address(e), (unsigned long long)word);
+	if (!(word & ENTRY_PRIVATE) && !v->mappable)
+		mm_fail("address %#llx: a page of a mappable where none is mapped (entry %#llx)",
+			check_address(e), (unsigned long long)word);
+	if (!(word & ENTRY_PRIVATE) && v->is_private && !(word & ENTRY_COPY))
+		mm_fail("address %#llx: a private mapping does not copy (entry %#llx)",
+			check_address(e), (unsigned long long)word);
+}
+
+static void check_page_of(const struct check_space *c, const struct check_entry *e)
+{
+	struct memory_file *mf = c->s->mm->memory;
+	uint32_t page = entry_page(e->word);
+
+	if (!page || page >= mf->page_limit || mf->page_limit - page < map_span(e->level))
+		mm_fail("address %#llx: page %u is none", check_address(e), page);
+	if (!(e->word & ENTRY_HUGE) != (e->level == 0) || e->level > 1 || page % map_span(e->level))
+		mm_fail("address %#llx: page %u at level %u (entry %#llx)", check_address(e), page,
+			e->level, (unsigned long long)e->word);
+	if ((e->word & ENTRY_HOSTED) && !c->s->host)
+		mm_fail("address %#llx: shown by a host space that is not there", check_address(e));
+	if ((e->word & ENTRY_HOSTED) && !e->level && memory_file_class(mf, page) == PAGE_2M)
+		mm_fail("address %#llx: the host cannot show a part of a huge page",
+			check_address(e));
+}
+
+static void check_entry(const struct check_space *c, const struct check_entry *e)
+{
+	if (e->word & (ENTRY_LOCK | ENTRY_WAITER | ENTRY_DEAD))
+		mm_fail("address %#llx: entry %#llx is locked, waited for or dead",
+			check_address(e), (unsigned long long)e->word);
+	if (check_entry_end(e) > c->s->end_page)
+		mm_fail("address %#llx: mapped beyond the end of the space, %#llx",
+			check_address(e), (unsigned long long)c->s->end_page << MM_PAGE_SHIFT);
+	check_vma_of(c, e);
+	if (e->word & ENTRY_PRESENT) {
+		check_page_of(c, e);
+		check_translation(c, e);
+	} else if (e->word & ENTRY_TRANSLATION_MASK) {
+		mm_fail("address %#llx: absent with a translation (entry %#llx)", check_address(e),
+			(unsigned long long)e->word);
+	}
+}
+
+void check_entries(const struct check_space *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		check_entry(c, &c->entries[i]);
+}
+
+/* ---- vmas ---- */
+
+/* Each vma counts the entries that name it; one that nobody names is dead and gone. */
+static void check_vmas(struct mm *mm, const struct check_space *spaces, size_t count, bool all)
+	MAY_LOCK_LEAF
+{
+	uint32_t end = atomic_load_explicit(&mm->vma_pool.fresh, memory_order_relaxed);
+	int64_t *named = calloc(end, sizeof(*named));
+	uint64_t live = 0;
+
+	MM_CHECK(named);
+	for (size_t k = 0; k < count; k++)
+		for (size_t i = 0; i < spaces[k].count; i++)
+			named[entry_vma(spaces[k].entries[i].word)]++;
+	for (uint32_t i = 1; i < end; i++) {
+		int64_t counted = atomic_load_explicit(&vma_at(&mm->vma_pool, i)->entries,
+						       memory_order_acquire);
+
+		live += named[i] != 0;
+		if (named[i] && named[i] != counted)
+			mm_fail("vma %u: %lld entries name it, its count is %lld", i,
+				(long long)named[i], (long long)counted);
+	}
+	free(named);
+	if (all && live != pool_live(&mm->vma_pool))
+		mm_fail("%llu vmas are named by entries, %llu are live", (unsigned long long)live,
+			(unsigned long long)pool_live(&mm->vma_pool));
+}
+
+/* ---- nodes ---- */
+
+/* Every node of the pool is in a map, deposited, or waits for its grace period. */
+static void check_nodes(struct mm *mm, const struct check_space *spaces, size_t count) MAY_LOCK_LEAF
+{
+	uint64_t waiting = address_map_leaves_waiting(); /* before `live`: both only fall now */
+	uint64_t live = pool_live(&mm->node_pool);
+	uint64_t used = 0;
+
+	for (size_t k = 0; k < count; k++) {
+		used += address_map_count_nodes(&spaces[k].s->map);
+		for (size_t i = 0; i < spaces[k].count; i++)
+			used += (spaces[k].entries[i].word & (ENTRY_HUGE | ENTRY_PRIVATE)) ==
+				(ENTRY_HUGE | ENTRY_PRIVATE);
+	}
+	if (live < used || live > used + waiting)
+		mm_fail("%llu nodes are live, %llu are in maps or deposited, %llu are reclaimed",
+			(unsigned long long)live, (unsigned long long)used,
+			(unsigned long long)waiting);
+}
+
+/* ---- the checks ---- */
+
+static void check_space(struct check_space *c)
+{
+	check_entries(c);
+	check_host(c);
+}
+
+void mm_space_check(struct mm_space *s)
+{
+	struct check_space c;
+
+	check_collect(s, &c);
+	check_space(&c);
+	check_vmas(s->mm, &c, 1, false);
+	check_forget(&c);
+}
+
+void mm_check(struct mm *mm)
+{
+	struct check_space *spaces = NULL;
+	size_t count = 0;
+
+	for (struct mm_space *s = mm->first_space; s; s = s->next) {
+		spaces = check_room(spaces, count, sizeof(spaces[0]));
+		check_collect(s, &spaces[count]);
+		check_space(&spaces[count++]);
+	}
+	check_vmas(mm, spaces, count, true);
+	check_nodes(mm, spaces, count);
+	check_pages(mm, spaces, count);
+	check_mappables(mm, spaces, count);
+	memory_file_check(mm->memory);
+	for (size_t k = 0; k < count; k++)
+		check_forget(&spaces[k]);
+	free(spaces);
+}
