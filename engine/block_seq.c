@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "engine/fail.h"
+#include "engine/safe_copy.h"
 
 struct block block_drop_first(struct block b, size_t n)
 {
@@ -144,6 +145,15 @@ struct block_seq block_seq_take_first(const struct block_seq *s, uint64_t n)
 	return first;
 }
 
+/* Moves n bytes; less if one of the two faults. */
+static size_t block_copy(struct block d, struct block f, size_t n)
+{
+	if (d.need_safe_copy || f.need_safe_copy)
+		return n - safe_copy(d.address, f.address, n).left;
+	memmove(d.address, f.address, n); /* the blocks may overlap */
+	return n;
+}
+
 uint64_t block_seq_copy(const struct block_seq *dst, const struct block_seq *src)
 {
 	struct block_seq to = *dst;
@@ -154,11 +164,13 @@ uint64_t block_seq_copy(const struct block_seq *dst, const struct block_seq *src
 		struct block d = block_seq_head(&to);
 		struct block f = block_seq_head(&from);
 		size_t n = d.length < f.length ? d.length : f.length;
+		size_t moved = block_copy(d, f, n);
 
-		memmove(d.address, f.address, n); /* the blocks may overlap */
+		done += moved;
+		if (moved < n)
+			break;
 		to = block_seq_drop_first(&to, n);
 		from = block_seq_drop_first(&from, n);
-		done += n;
 	}
 	return done;
 }
@@ -170,10 +182,16 @@ uint64_t block_seq_zero(const struct block_seq *dst)
 
 	while (to.limit > 0) {
 		struct block d = block_seq_head(&to);
+		size_t left = 0;
 
-		memset(d.address, 0, d.length);
+		if (d.need_safe_copy)
+			left = safe_zero(d.address, d.length).left;
+		else
+			memset(d.address, 0, d.length);
+		done += d.length - left;
+		if (left)
+			break;
 		to = block_seq_tail(&to);
-		done += d.length;
 	}
 	return done;
 }

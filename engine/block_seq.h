@@ -39,6 +39,10 @@ struct block block_seq_head(const struct block_seq *s); /* must not be empty */
 struct block_seq block_seq_tail(const struct block_seq *s); /* without the head block */
 struct block_seq block_seq_drop_first(const struct block_seq *s, uint64_t n);
 struct block_seq block_seq_take_first(const struct block_seq *s, uint64_t n);
-/* Copies min(bytes of both) and returns how many; overlapping: unspecified content. */
+/*
+ * Copies min(bytes of both) and returns how many; overlapping: unspecified content. Fewer: the next
+ * byte faulted, in a block that says need_safe_copy (see safe_copy.h). A fault in another block is
+ * a fault of the program.
+ */
 uint64_t block_seq_copy(const struct block_seq *dst, const struct block_seq *src);
-uint64_t block_seq_zero(const struct block_seq *dst); /* returns the bytes zeroed */
+uint64_t block_seq_zero(const struct block_seq *dst); /* returns the bytes zeroed, likewise */

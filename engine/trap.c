@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * trap.c - the SIGSEGV handler that turns misses of a window into engine faults.
+ * trap.c - the SIGSEGV handler that turns misses of a window into engine faults, and the end of
+ * safe copies that SIGSEGV or SIGBUS interrupts.
  *
  * Windows are slots of a fixed array. A handler that finds its address in a slot counts itself
  * into the slot, then reads `base` again (both sequentially consistent); trap_unregister clears
@@ -10,13 +11,16 @@
  * that left CLOSING in the count. The slots that were ever used are a prefix, which bounds the
  * search. Writers hold one leaf mutex.
  *
+ * Both handlers first look whether a safe copy was interrupted (safe_copy.h): one that runs with
+ * locks held must come back to its caller, whatever the address is.
+ *
  * The handler leaves SIGSEGV unblocked (SA_NODEFER): a fault function that itself faults shows
  * as what it is instead of killing the process without a word. It leaves the window before
  * passing a signal on, since the program's handler may longjmp.
  *
  * A bus error is queued to the thread itself while SIGBUS is blocked: it is delivered when the
- * handler returns, at the faulting instruction and before it runs again, with the program's own
- * mask, flags and stack. Nothing of that has to be imitated.
+ * handler returns, at the faulting instruction and before it runs again. It comes to our SIGBUS
+ * handler, which passes it on.
  */
 #include "engine/trap.h"
 
@@ -35,6 +39,7 @@
 #include "engine/inject.h"
 #include "engine/park.h"
 #include "engine/range.h"
+#include "engine/safe_copy.h"
 
 #define TRAP_CHAIN 32 /* different handlers that a program may put before ours */
 #define CLOSING (UINT32_C(1) << 31)
@@ -57,11 +62,13 @@ static struct trap_target {
 
 static _Atomic unsigned windows_used; /* slots at and above this were never used */
 static _Atomic uint32_t registry; /* leaf */
-/* The handlers that were there before ours, each immutable once `chained` names it: a program may
+/* The handlers that were there before ours, each immutable once `current` names it: a program may
  * install its own anew (test runners do so for each test), and is chained to again. */
-static struct sigaction chain[TRAP_CHAIN];
-static unsigned chain_used; /* protected by registry */
-static _Atomic unsigned chained; /* the one that a foreign signal goes to */
+static struct chain {
+	struct sigaction before[TRAP_CHAIN];
+	unsigned used; /* protected by registry */
+	_Atomic unsigned current; /* the one that a foreign signal goes to */
+} segv_chain, bus_chain;
 
 /* The alternate stack that trap_thread_enter gave this thread. */
 static _Thread_local struct {
@@ -117,6 +124,24 @@ static int window_enter(uint64_t address, uint64_t *base)
 	return -1;
 }
 
+/* Resolves a fault in the window counted into, and leaves it. */
+static int window_fault(unsigned i, uint64_t va, mm_access at)
+{
+	int rc = atomic_load_explicit(&target[i].fault, memory_order_relaxed)(
+		atomic_load_explicit(&target[i].space, memory_order_relaxed), va, at);
+
+	window_leave(i);
+	return rc;
+}
+
+int trap_resolve(const void *address, mm_access at)
+{
+	uint64_t base;
+	int i = window_enter((uint64_t)(uintptr_t)address, &base);
+
+	return i < 0 ? -ENOENT : window_fault((unsigned)i, (uintptr_t)address - base, at);
+}
+
 static void set_default(int signal_number)
 {
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
@@ -124,11 +149,16 @@ static void set_default(int signal_number)
 	sigaction(signal_number, &dfl, NULL);
 }
 
+static struct sigaction chain_current(struct chain *c)
+{
+	return c->before[atomic_load_explicit(&c->current, memory_order_acquire)];
+}
+
 /* What the process would have seen without us. */
-static void forward(int signal_number, siginfo_t *info, void *context)
+static void forward(struct chain *c, int signal_number, siginfo_t *info, void *context)
 {
 	bool synchronous = info->si_code > 0;
-	struct sigaction previous = chain[atomic_load_explicit(&chained, memory_order_acquire)];
+	struct sigaction previous = chain_current(c);
 	sigset_t mask, old;
 
 	if (!(previous.sa_flags & SA_SIGINFO)) {
@@ -153,19 +183,43 @@ static void forward(int signal_number, siginfo_t *info, void *context)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
+static void on_bus(int signal_number, siginfo_t *info, void *context)
+{
+	int saved_errno = errno;
+
+	if (info->si_code <= 0 || !safe_copy_recover(context, info->si_addr))
+		forward(&bus_chain, signal_number, info, context);
+	errno = saved_errno;
+}
+
+static bool is_handler(const struct sigaction *a, void (*handler)(int, siginfo_t *, void *))
+{
+	return (a->sa_flags & SA_SIGINFO) && a->sa_sigaction == handler;
+}
+
+/* Would nobody handle a SIGBUS? */
+static bool bus_unhandled(void)
+{
+	struct sigaction action;
+
+	if (sigaction(SIGBUS, NULL, &action))
+		return false;
+	if (is_handler(&action, on_bus))
+		action = chain_current(&bus_chain);
+	return !(action.sa_flags & SA_SIGINFO) &&
+	       (action.sa_handler == SIG_IGN || action.sa_handler == SIG_DFL);
+}
+
 static void deliver_bus_error(void *address, ucontext_t *uc)
 {
 	siginfo_t info;
-	struct sigaction action;
 	sigset_t bus;
 
 	sigemptyset(&bus);
 	sigaddset(&bus, SIGBUS);
 	pthread_sigmask(SIG_BLOCK, &bus, NULL);
 	/* As the kernel does for a fault: neither ignoring nor blocking it helps. */
-	if (sigismember(&uc->uc_sigmask, SIGBUS) == 1 ||
-	    (sigaction(SIGBUS, NULL, &action) == 0 && !(action.sa_flags & SA_SIGINFO) &&
-	     action.sa_handler == SIG_IGN)) {
+	if (sigismember(&uc->uc_sigmask, SIGBUS) == 1 || bus_unhandled()) {
 		set_default(SIGBUS);
 		sigdelset(&uc->uc_sigmask, SIGBUS);
 	}
@@ -195,13 +249,20 @@ static void on_segv(int signal_number, siginfo_t *info, void *context)
 	ucontext_t *uc = context;
 	uint64_t base = 0;
 	uint64_t address = (uint64_t)(uintptr_t)info->si_addr;
-	/* A signal that was sent has no address, whatever its si_addr says. */
-	int i = info->si_code > 0 ? window_enter(address, &base) : -1;
 	siginfo_t changed;
+	int i = -1;
 	int rc;
 
+	/* A signal that was sent has no address, whatever its si_addr says. */
+	if (info->si_code > 0) {
+		if (safe_copy_recover(uc, info->si_addr)) {
+			errno = saved_errno;
+			return;
+		}
+		i = window_enter(address, &base);
+	}
 	if (i < 0) {
-		forward(signal_number, info, context);
+		forward(&segv_chain, signal_number, info, context);
 		errno = saved_errno;
 		return;
 	}
@@ -213,16 +274,13 @@ static void on_segv(int signal_number, siginfo_t *info, void *context)
 		mm_fail("trap: window address 0x%llx touched by a thread that holds %s taken at %s",
 			(unsigned long long)address, lock, site);
 	}
-	rc = atomic_load_explicit(&target[i].fault, memory_order_relaxed)(
-		atomic_load_explicit(&target[i].space, memory_order_relaxed), address - base,
-		access_of(uc));
-	window_leave((unsigned)i);
+	rc = window_fault((unsigned)i, address - base, access_of(uc));
 	if (is_bus_error(rc)) {
 		deliver_bus_error(info->si_addr, uc);
 	} else if (rc) {
 		changed = *info;
 		changed.si_code = rc == -EACCES || rc == -EPERM ? SEGV_ACCERR : SEGV_MAPERR;
-		forward(signal_number, &changed, context);
+		forward(&segv_chain, signal_number, &changed, context);
 	}
 	errno = saved_errno;
 }
@@ -232,34 +290,37 @@ static bool same_handler(const struct sigaction *a, const struct sigaction *b)
 	return a->sa_flags == b->sa_flags && a->sa_sigaction == b->sa_sigaction;
 }
 
-int trap_install(void)
+/* Puts handler before what is there now, unless that is it. */
+static int install(struct chain *c, int signal_number, void (*handler)(int, siginfo_t *, void *))
 {
-	struct sigaction action = { .sa_sigaction = on_segv,
+	struct sigaction action = { .sa_sigaction = handler,
 				    .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
 	struct sigaction now;
 	unsigned i = 0;
-	int rc = 0;
+
+	if (sigaction(signal_number, NULL, &now))
+		return -errno;
+	if (is_handler(&now, handler))
+		return 0;
+	while (i < c->used && !same_handler(&c->before[i], &now))
+		i++;
+	if (i == TRAP_CHAIN)
+		return -ENOSPC;
+	if (i == c->used)
+		c->before[c->used++] = now;
+	/* Published first: a fault may come as soon as the handler is there. */
+	atomic_store_explicit(&c->current, i, memory_order_release);
+	return sigaction(signal_number, &action, NULL) ? -errno : 0;
+}
+
+int trap_install(void)
+{
+	int rc;
 
 	registry_lock();
-	if (sigaction(SIGSEGV, NULL, &now)) {
-		rc = -errno;
-		goto out;
-	}
-	if ((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_segv)
-		goto out;
-	while (i < chain_used && !same_handler(&chain[i], &now))
-		i++;
-	if (i == TRAP_CHAIN) {
-		rc = -ENOSPC;
-		goto out;
-	}
-	if (i == chain_used)
-		chain[chain_used++] = now;
-	/* Published first: a fault may come as soon as the handler is there. */
-	atomic_store_explicit(&chained, i, memory_order_release);
-	if (sigaction(SIGSEGV, &action, NULL))
-		rc = -errno;
-out:
+	rc = install(&segv_chain, SIGSEGV, on_segv);
+	if (!rc)
+		rc = install(&bus_chain, SIGBUS, on_bus);
 	registry_unlock();
 	return rc;
 }

@@ -11,6 +11,9 @@
  * program's SIGBUS handler (default, ignored or blocked: the process dies of it, as for a real
  * one). Any other error reaches it as SIGSEGV through the handler that was there before, with
  * si_code SEGV_ACCERR for -EACCES and -EPERM, else SEGV_MAPERR. errno is preserved.
+ *
+ * A SIGSEGV or SIGBUS in one of the accesses of safe_copy.h ends that access; any other SIGBUS
+ * goes on to the handler that was there before.
  */
 #pragma once
 
@@ -28,8 +31,8 @@
 typedef int (*trap_fault_fn)(void *space, uint64_t va, mm_access at);
 
 /*
- * Installs the SIGSEGV handler once per process. 0 or -errno. Thread-safe. A program that
- * installs a handler of its own later has to pass on what it does not know.
+ * Installs the handlers of SIGSEGV and SIGBUS once per process. 0 or -errno. Thread-safe. A program
+ * that installs handlers of its own later has to pass on what it does not know.
  */
 MM_MUST_CHECK int trap_install(void) MAY_LOCK_LEAF;
 
@@ -44,6 +47,12 @@ MM_MUST_CHECK int trap_register(void *base, uint64_t bytes, trap_fault_fn fault,
 /* After this returns no handler runs for the window (it waits for those that do). Not from a
  * fault function. */
 void trap_unregister(void *base) MAY_LOCK_ENTRY;
+
+/*
+ * What a touch of the address would do, without the touch: 0, an error of the fault function, or
+ * -ENOENT: the address is in no window. With no lock held.
+ */
+MM_MUST_CHECK int trap_resolve(const void *address, mm_access at) MAY_LOCK_ANY;
 
 /*
  * Gives the calling thread an alternate signal stack big enough for a fault (256 KiB), unless it
