@@ -174,6 +174,8 @@ int mm_space_create(struct mm *mm, const struct host_space_ops *host, uint64_t w
 	if (rc)
 		goto no_host;
 	range_lock_init(&s->mapping, s->ms.id);
+	space_usage_init(&s->usage);
+	s->mlock_default = MLOCK_NONE;
 	atomic_fetch_add(&mm->spaces, 1);
 	list_lock(mm);
 	s->next = mm->first_space;
@@ -202,6 +204,7 @@ static void unmap_all(struct mm_space *s) MAY_LOCK_ANY
 	int rc = space_unmap(s, 0, MAP_PAGES, &dead, &stopped);
 
 	MM_CHECK(!rc);
+	space_usage_check(s);
 	range_lock_unlock(&held);
 	vma_free_dead(&s->mm->vma_pool, dead);
 }

@@ -46,18 +46,24 @@ MM_MUST_CHECK int mm_brk(struct mm_space *s, uint64_t address, uint64_t *now) MA
 MM_MUST_CHECK int mm_mbind(struct mm_space *s, uint64_t address, uint64_t length,
 			   enum numa_policy policy, uint64_t nodes) MAY_LOCK_ANY;
 
-/* Limits in bytes, UINT64_MAX: none. Held exactly, at all times. */
+/*
+ * Limits in bytes, UINT64_MAX: none. Held exactly, at all times: whatever runs concurrently, no
+ * call takes the space beyond one. What exceeds a limit when it is set stays.
+ */
 struct mm_limits {
 	uint64_t address_space; /* RLIMIT_AS: -ENOMEM */
 	uint64_t data; /* RLIMIT_DATA: private writable mappings and the heap: -ENOMEM */
-	uint64_t locked; /* RLIMIT_MEMLOCK: -EPERM when 0, -EAGAIN (mmap, mremap), -ENOMEM (mlock) */
+	uint64_t
+		locked; /* RLIMIT_MEMLOCK: -EPERM when 0, -EAGAIN (mmap, mremap), -ENOMEM (mlock) */
 	uint64_t stack; /* RLIMIT_STACK: growth on fault */
 	bool may_lock_any; /* CAP_IPC_LOCK */
 };
-void mm_set_limits(struct mm_space *s, const struct mm_limits *limits);
+void mm_set_limits(struct mm_space *s, const struct mm_limits *limits) MAY_LOCK_ANY;
 
-/* Bytes; exact at quiescent points. */
+/* Bytes. What is mapped is exact always; what is resident, at quiescent points: faults go on. */
 struct mm_usage {
-	uint64_t address_space, data, locked, resident, resident_max;
+	uint64_t address_space, data, locked;
+	uint64_t resident; /* present in the address map */
+	uint64_t resident_max; /* the highest `resident` that a call of mm_get_usage saw */
 };
 void mm_get_usage(struct mm_space *s, struct mm_usage *out) MAY_LOCK_ANY;

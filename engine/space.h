@@ -14,6 +14,7 @@
 #include "engine/address_map.h"
 #include "engine/mm.h"
 #include "engine/range_lock.h"
+#include "engine/space_usage.h"
 #include "engine/vma.h"
 
 #define SPACE_MAX_NODES MEMORY_MAX_NODES
@@ -45,6 +46,8 @@ struct mm_space {
 	_Atomic bool has_pinned;
 	struct address_map map;
 	struct range_lock mapping;
+	struct space_usage usage;
+	uint8_t mlock_default; /* enum mlock_mode of new mappings; changes with all of mapping held */
 };
 
 static inline struct mm_space *space_of(struct mapping_space *ms)
@@ -107,8 +110,8 @@ static inline bool unit_is_partial(const struct map_unit *u, uint64_t start, uin
 }
 
 /* ---- space_map.c ---- */
-/* Removes what is mapped in [start, end). Holds the range's mapping lock. 0 or -ENOMEM with
- * *stopped = the first page not removed. */
+/* Removes what is mapped in [start, end), and takes it off the account. Holds the range's mapping
+ * lock. 0 or -ENOMEM with *stopped = the first page not removed. */
 MM_MUST_CHECK int space_unmap(struct mm_space *s, uint64_t start, uint64_t end, uint32_t *dead,
 			      uint64_t *stopped) REQUIRES(mapping_class) MAY_LOCK_RMAP;
 /* Is nothing mapped in [start, end)? The caller holds the range's mapping lock. */
@@ -119,12 +122,14 @@ bool space_find_gap(const struct mm_space *s, uint64_t pages, uint64_t place, ui
 /* Makes every entry of the free range name vma. On -ENOMEM the part before *stopped does. */
 MM_MUST_CHECK int space_publish(struct mm_space *s, uint64_t start, uint64_t end, uint32_t vma,
 				uint64_t *stopped) REQUIRES(mapping_class) MAY_LOCK_ENTRY;
-/* Takes back what add_mapping of [start, end) and a publish that failed at page `stopped` did. */
+/* Takes back what add_mapping of [start, end) and a publish that failed at page `stopped` did;
+ * what was reserved (space_usage.h) is still the caller's to give back, all of it. */
 void space_unpublish(struct mm_space *s, uint32_t vma, uint64_t start, uint64_t stopped,
 		     uint64_t end, uint32_t *dead) REQUIRES(mapping_class) MAY_LOCK_RMAP;
-/* Faults every page of [start, end) in, to be written if perms allow it. 0 or the first error. */
-MM_MUST_CHECK int space_populate(struct mm_space *s, mm_access perms, uint64_t start, uint64_t end)
-	MAY_LOCK_ENTRY;
+/* Faults every page of [start, end) in, to be written if the mapping is private and writable (which
+ * makes copies now; shared pages would be dirty for nothing), as Linux. 0 or the first error. */
+MM_MUST_CHECK int space_populate(struct mm_space *s, mm_access perms, bool is_private,
+				 uint64_t start, uint64_t end) MAY_LOCK_ENTRY;
 
 /* ---- space_fault.c ---- */
 /* A fault that also wants the host space to show the page. */

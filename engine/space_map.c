@@ -18,8 +18,17 @@
 #define SEARCH_START (UINT64_C(1) << 8) /* first page that is chosen for mappings: 1 MiB */
 #define SEARCH_32BIT_END (UINT64_C(1) << 20)
 
-int space_unmap(struct mm_space *s, uint64_t start, uint64_t end, uint32_t *dead, uint64_t *stopped)
-	NO_TSA
+/* Gives back what the runs of d stood for. */
+static void unaccount(struct mm_space *s, const struct unit_drop *d) REQUIRES(mapping_class)
+{
+	for (unsigned i = 0; i < d->run_count; i++)
+		space_unreserve(s, vma_at(&s->mm->vma_pool, d->runs[i].vma),
+				d->runs[i].end - d->runs[i].first);
+}
+
+/* space_unmap; account: what goes is given back. */
+static int unmap_pages(struct mm_space *s, uint64_t start, uint64_t end, bool account,
+		       uint32_t *dead, uint64_t *stopped) NO_TSA
 {
 	/* NO_TSA: Clang does not follow the release through three branches of a loop. */
 	struct map_unit u;
@@ -46,9 +55,16 @@ int space_unmap(struct mm_space *s, uint64_t start, uint64_t end, uint32_t *dead
 		MM_TEST_POINT(space_unmap_taken); /* mapping held */
 		unit_drop_pages(s, &d);
 		MM_TEST_POINT(space_unmap_dropped); /* mapping held */
+		if (account && s->usage.counting)
+			unaccount(s, &d);
 		unit_drop_vmas(s, &d, dead);
 	}
 	return error;
+}
+
+int space_unmap(struct mm_space *s, uint64_t start, uint64_t end, uint32_t *dead, uint64_t *stopped)
+{
+	return unmap_pages(s, start, end, true, dead, stopped);
 }
 
 bool space_range_is_free(const struct mm_space *s, uint64_t start, uint64_t end)
@@ -146,7 +162,7 @@ void space_unpublish(struct mm_space *s, uint32_t vma, uint64_t start, uint64_t 
 {
 	const struct vma *v = vma_at(&s->mm->vma_pool, vma);
 	uint64_t at;
-	int rc = space_unmap(s, start, stopped, dead, &at);
+	int rc = unmap_pages(s, start, stopped, false, dead, &at);
 
 	MM_CHECK(!rc); /* what was published as units is removed as the same units */
 	if (v->mappable)
@@ -154,51 +170,78 @@ void space_unpublish(struct mm_space *s, uint32_t vma, uint64_t start, uint64_t 
 					vma_offset(v, stopped), vma_writable(v));
 }
 
-/* The range is held. */
+/* The free range is held and charged. */
+static int add_range(struct mm_space *s, uint32_t vma, uint64_t start, uint64_t end, uint32_t *dead)
+	REQUIRES(mapping_class) MAY_LOCK_RMAP
+{
+	const struct vma *v = vma_at(&s->mm->vma_pool, vma);
+	uint64_t stopped;
+	int rc = 0;
+
+	if (v->mappable)
+		rc = mappable_add_mapping(v->mappable, &s->ms, pages_to_addresses(start, end),
+					  v->offset, vma_writable(v));
+	MM_TEST_POINT(space_map_added); /* mapping held */
+	if (rc)
+		return rc;
+	rc = space_publish(s, start, end, vma, &stopped);
+	if (rc)
+		space_unpublish(s, vma, start, stopped, end, dead);
+	return rc;
+}
+
+/*
+ * The range is held: charges the limits, removes what is there, adds the mapping. `less` is taken
+ * off the account together with the charge for the new mapping, not before it: nobody else
+ * can take the room between the two.
+ */
 static int map_range(struct mm_space *s, const struct mmap_opts *o, uint64_t start, uint64_t end,
-		     uint32_t *dead) REQUIRES(mapping_class) MAY_LOCK_RMAP
+		     enum mlock_mode *mode, uint32_t *dead) REQUIRES(mapping_class) MAY_LOCK_RMAP
 {
 	struct pool *vmas = &s->mm->vma_pool;
+	struct space_pages less = { 0 };
 	uint64_t stopped;
 	uint32_t vma;
 	int rc;
 
-	if (o->unmap) {
-		rc = space_unmap(s, start, end, dead, &stopped);
-		if (rc)
-			return rc;
-	} else if (o->fixed && !space_range_is_free(s, start, end)) {
+	if (o->fixed && !o->unmap && !space_range_is_free(s, start, end))
 		return o->no_replace ? -EEXIST : -ENOMEM;
-	}
+	if (o->mlock_mode != MLOCK_NONE && !space_may_lock(s))
+		return -EPERM;
+	*mode = o->mlock_mode > s->mlock_default ? o->mlock_mode : s->mlock_default;
 	rc = vma_create(vmas, o, start, end, (uint8_t)s->mm->page_class, &vma);
 	if (rc)
 		return rc;
-	if (o->mappable) {
-		const struct vma *v = vma_at(vmas, vma);
+	vma_at(vmas, vma)->mlock_mode = (uint8_t)*mode;
 
-		rc = mappable_add_mapping(o->mappable, &s->ms, pages_to_addresses(start, end),
-					  o->offset, vma_writable(v));
+	struct space_pages more = space_pages_of(vma_at(vmas, vma), end - start);
+
+	if (o->unmap && s->usage.counting)
+		less = space_count(s, start, end);
+	rc = space_charge(s, more, less);
+	if (rc)
+		goto out;
+	if (o->unmap) {
+		rc = unmap_pages(s, start, end, false, dead, &stopped);
+		if (rc && s->usage.counting)
+			space_recharge(s, space_count(s, stopped, end));
 	}
-	MM_TEST_POINT(space_map_added); /* mapping held */
-	if (!rc) {
-		rc = space_publish(s, start, end, vma, &stopped);
-		if (rc)
-			space_unpublish(s, vma, start, stopped, end, dead);
-	}
+	if (!rc)
+		rc = add_range(s, vma, start, end, dead);
+	if (rc)
+		space_uncharge(s, more);
+out:
 	vma_drop(vmas, vma, VMA_BUILDING, dead);
 	return rc;
 }
 
-int space_populate(struct mm_space *s, mm_access perms, uint64_t start, uint64_t end)
+int space_populate(struct mm_space *s, mm_access perms, bool is_private, uint64_t start,
+		   uint64_t end)
 {
-	mm_access at = access_effective(perms);
+	mm_access at = is_private && (perms & MM_WRITE) ? MM_WRITE : MM_READ;
 
-	if (!at)
+	if (!perms)
 		return 0;
-	if (at & MM_WRITE)
-		at = MM_WRITE;
-	else
-		at = MM_READ;
 	for (uint64_t page = start; page < end; page++) {
 		int rc = space_fault(s, page << MM_PAGE_SHIFT, at, true);
 
@@ -213,6 +256,7 @@ int mm_mmap(struct mm_space *s, const struct mmap_opts *opts, uint64_t *address)
 	struct range_held held;
 	uint64_t length;
 	uint64_t start = opts->address >> MM_PAGE_SHIFT;
+	enum mlock_mode mode;
 	uint32_t dead = 0;
 	int rc = check_opts(s, opts, &length);
 
@@ -231,14 +275,14 @@ int mm_mmap(struct mm_space *s, const struct mmap_opts *opts, uint64_t *address)
 			return -ENOMEM;
 		}
 	}
-	rc = map_range(s, opts, start, start + pages, &dead);
+	rc = map_range(s, opts, start, start + pages, &mode, &dead);
 	range_lock_unlock(&held);
 	vma_free_dead(&s->mm->vma_pool, dead);
 	address_map_bound_backlog();
 	if (rc)
 		return rc;
-	if (opts->platform_effect != PLATFORM_EFFECT_DEFAULT || opts->mlock_mode == MLOCK_EAGER) {
-		rc = space_populate(s, opts->perms, start, start + pages);
+	if (opts->platform_effect != PLATFORM_EFFECT_DEFAULT || mode == MLOCK_EAGER) {
+		rc = space_populate(s, opts->perms, opts->is_private, start, start + pages);
 		if (rc && opts->require_platform_effect) {
 			int unmapped = mm_munmap(s, start << MM_PAGE_SHIFT, length);
 

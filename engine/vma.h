@@ -89,6 +89,12 @@ static inline bool vma_writable(const struct vma *v)
 	return !v->is_private && (v->max_perms & MM_WRITE);
 }
 
+/* Counts against RLIMIT_DATA: what only this space can have written. */
+static inline bool vma_is_data(const struct vma *v)
+{
+	return v->is_private && (v->perms & MM_WRITE) && !v->grows_down;
+}
+
 /* Offset in the mappable of an address page. */
 static inline uint64_t vma_offset(const struct vma *v, uint64_t page)
 {
