@@ -101,10 +101,11 @@ static void measure(struct runner_worker *rw, uint64_t deadline)
 			continue;
 		busy += counts;
 		ops += done;
-		if (fine)
-			histogram_record_n(latency, clock_source_ns16(clock, counts) / done, done);
-		else
-			histogram_record(latency, clock_source_ns(clock, counts));
+		histogram_record_n(latency,
+				   (fine ? clock_source_ns16(clock, counts)
+					 : clock_source_ns(clock, counts)) /
+					   done,
+				   done);
 	}
 	rw->result->ops = ops;
 	rw->result->busy_ns = clock_source_ns(clock, busy);

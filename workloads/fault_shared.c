@@ -21,25 +21,6 @@ static int fault_shared_setup(struct workload_run *run)
 	return rc;
 }
 
-static void fault_shared_reset(struct worker *w)
-{
-	uint64_t bytes = w->run->params[0];
-	int rc = w->t->object_invalidate(w->run->object, w->index * bytes, bytes);
-
-	if (rc)
-		workload_fail(w, rc);
-	w->cursor = 0;
-}
-
-static int fault_shared_enter(struct worker *w)
-{
-	int rc = region_fault(w->run, region_start(w->run, w->index), w->run->params[0]);
-
-	if (!rc)
-		fault_shared_reset(w);
-	return rc ? rc : w->error;
-}
-
 const struct workload workload_fault_shared = {
 	.name = "fault-shared",
 	.description = "faults on existing pages of one shared object, each worker in its own part",
@@ -47,10 +28,10 @@ const struct workload workload_fault_shared = {
 	.floor = "floor-fetch-add",
 	.needs = TRANSLATOR_CAN_SPACES | TRANSLATOR_CAN_OBJECTS,
 	.params = { { "region", "bytes for each worker", 64 << 20 } },
-	.roles = { { .name = "faulter", .run = region_fault_next, .reset = fault_shared_reset } },
+	.roles = { { .name = "faulter", .run = region_fault_next, .reset = region_forget } },
 	.round_of = region_round,
 	.setup = fault_shared_setup,
-	.enter = fault_shared_enter,
+	.enter = region_enter_object,
 	.verify = region_verify_next,
 	.teardown = region_teardown,
 };

@@ -9,8 +9,13 @@
 #include "workloads/workload.h"
 
 #define WORKLOADS(X)           \
+	X(copy_inout)          \
+	X(dontneed_refault)    \
 	X(fault_anon)          \
+	X(fault_cow)           \
 	X(fault_shared)        \
+	X(file_fault)          \
+	X(floor_copy)          \
 	X(floor_fetch_add)     \
 	X(floor_madvise)       \
 	X(floor_map_unmap)     \
@@ -21,10 +26,16 @@
 	X(floor_radix)         \
 	X(floor_sigsegv)       \
 	X(floor_sigsegv_mmap)  \
+	X(fork)                \
+	X(fork_cow)            \
 	X(invalidate_storm)    \
 	X(map_local)           \
+	X(map_unmap)           \
+	X(protect_flip)        \
 	X(refcount_own)        \
 	X(refcount_shared)     \
+	X(remap)               \
+	X(rmap)                \
 	X(touch_anon)          \
 	X(translate)           \
 	X(translate_object)    \

@@ -33,6 +33,53 @@ int region_setup_each(struct workload_run *run)
 	return rc ? rc : region_space_create(run, run->worker_count);
 }
 
+int region_setup_parts(struct workload_run *run)
+{
+	int rc = region_setup_each(run);
+
+	if (!rc &&
+	    (!run->params[1] || run->params[1] % 4096 || run->params[1] > run->params[0] / 2))
+		rc = -EINVAL;
+	return rc;
+}
+
+static int enter(struct worker *w, uint64_t bytes)
+{
+	uint64_t start = region_start(w->run, w->index);
+	int rc = region_map(w->run, start, bytes, NULL, 0);
+
+	return rc ? rc : region_fault(w->run, start, bytes);
+}
+
+int region_enter(struct worker *w)
+{
+	return enter(w, w->run->params[0]);
+}
+
+int region_enter_part(struct worker *w)
+{
+	return enter(w, w->run->params[1]);
+}
+
+void region_forget(struct worker *w)
+{
+	uint64_t bytes = w->run->params[0];
+	int rc = w->t->object_invalidate(w->run->object, w->index * bytes, bytes);
+
+	if (rc)
+		workload_fail(w, rc);
+	w->cursor = 0;
+}
+
+int region_enter_object(struct worker *w)
+{
+	int rc = region_fault(w->run, region_start(w->run, w->index), w->run->params[0]);
+
+	if (!rc)
+		region_forget(w);
+	return rc ? rc : w->error;
+}
+
 int region_object_create(struct workload_run *run, uint64_t bytes)
 {
 	struct translator_object_options options = { .size = bytes };
@@ -53,8 +100,8 @@ int region_setup_object(struct workload_run *run)
 	return rc ? rc : region_fault(run, region_start(run, 0), run->params[0]);
 }
 
-int region_map(const struct workload_run *run, uint64_t address, uint64_t bytes,
-	       struct translator_object *object, uint64_t offset)
+static int map(const struct workload_run *run, uint64_t address, uint64_t bytes,
+	       struct translator_object *object, uint64_t offset, uint32_t flags)
 {
 	struct translator_map_options options = {
 		.address = address,
@@ -62,9 +109,22 @@ int region_map(const struct workload_run *run, uint64_t address, uint64_t bytes,
 		.object = object,
 		.offset = offset,
 		.perms = TRANSLATOR_READ | TRANSLATOR_WRITE,
+		.flags = flags,
 	};
 
 	return run->t->map(run->space, &options);
+}
+
+int region_map(const struct workload_run *run, uint64_t address, uint64_t bytes,
+	       struct translator_object *object, uint64_t offset)
+{
+	return map(run, address, bytes, object, offset, 0);
+}
+
+int region_map_private(const struct workload_run *run, uint64_t address, uint64_t bytes,
+		       struct translator_object *object, uint64_t offset)
+{
+	return map(run, address, bytes, object, offset, TRANSLATOR_MAP_PRIVATE);
 }
 
 int region_fault(const struct workload_run *run, uint64_t address, uint64_t bytes)
@@ -96,6 +156,22 @@ int region_verify(const struct workload_run *run, uint64_t address, uint64_t byt
 	return 0;
 }
 
+int region_verify_pairs(const struct workload_run *run, uint64_t one, uint64_t other,
+			uint64_t bytes, bool same)
+{
+	if (run->t->capabilities & TRANSLATOR_COMPUTES_NOTHING)
+		return 0;
+	for (uint64_t at = 0; at < bytes; at += workload_page_size(run)) {
+		struct translator_translation a, b;
+
+		if (run->t->lookup(run->space, one + at, TRANSLATOR_READ, &a) ||
+		    run->t->lookup(run->space, other + at, TRANSLATOR_READ, &b) ||
+		    same != (a.file == b.file && a.offset == b.offset))
+			return -EIO;
+	}
+	return 0;
+}
+
 uint64_t region_round(const struct workload_run *run, unsigned role)
 {
 	(void)role;
@@ -112,7 +188,7 @@ void region_teardown(struct workload_run *run)
 	run->object = NULL;
 }
 
-uint64_t region_fault_next(struct worker *w, uint64_t count)
+static inline uint64_t fault_next(struct worker *w, uint64_t count, uint32_t access)
 {
 	int (*fault)(struct translator_space *, uint64_t, uint32_t) = w->t->fault;
 	struct translator_space *space = w->run->space;
@@ -120,7 +196,7 @@ uint64_t region_fault_next(struct worker *w, uint64_t count)
 	uint64_t address = region_start(w->run, w->index) + w->cursor, i;
 
 	for (i = 0; i < count; i++, address += page) {
-		int rc = fault(space, address, TRANSLATOR_WRITE);
+		int rc = fault(space, address, access);
 
 		if (__builtin_expect(rc != 0, 0)) {
 			workload_fail(w, rc);
@@ -129,6 +205,16 @@ uint64_t region_fault_next(struct worker *w, uint64_t count)
 	}
 	w->cursor += i * page;
 	return i;
+}
+
+uint64_t region_fault_next(struct worker *w, uint64_t count)
+{
+	return fault_next(w, count, TRANSLATOR_WRITE);
+}
+
+uint64_t region_fault_next_read(struct worker *w, uint64_t count)
+{
+	return fault_next(w, count, TRANSLATOR_READ);
 }
 
 int region_verify_next(struct workload_run *run)

@@ -21,6 +21,17 @@ int region_space_create(struct workload_run *run, uint64_t regions);
 int region_setup_each(struct workload_run *run);
 /* Makes run->object, bytes of shared memory. */
 int region_object_create(struct workload_run *run, uint64_t bytes);
+/* workload.setup: the same for operations on params[1] bytes at the start of a region. -EINVAL:
+ * that is 0, not whole pages, or more than half a region. */
+int region_setup_parts(struct workload_run *run);
+/* workload.enter for both: maps the worker's region, or its part, and faults it. */
+int region_enter(struct worker *w);
+int region_enter_part(struct worker *w);
+/* role.reset where all regions show run->object, one after another: forgets the translations of
+ * the worker's, which keeps its pages, and starts at its first page again. */
+void region_forget(struct worker *w);
+/* workload.enter there: faults the worker's region, and forgets it. */
+int region_enter_object(struct worker *w);
 /* workload.setup: an object of params[0] bytes, mapped in region 0 of a space and faulted. */
 int region_setup_object(struct workload_run *run);
 /* Where region number `index` starts. */
@@ -36,17 +47,26 @@ static inline uint64_t region_random(struct worker *w, uint64_t below)
 /* Maps bytes of object (NULL: private anonymous) from offset, readable and writable. */
 int region_map(const struct workload_run *run, uint64_t address, uint64_t bytes,
 	       struct translator_object *object, uint64_t offset);
+/* The same, but what is stored stays in the space. */
+int region_map_private(const struct workload_run *run, uint64_t address, uint64_t bytes,
+		       struct translator_object *object, uint64_t offset);
 /* Faults every 4 KiB of the range for writing: afterwards it is present. */
 int region_fault(const struct workload_run *run, uint64_t address, uint64_t bytes);
 /* -EIO unless every page of the range is present (a translator that computes nothing passes). */
 int region_verify(const struct workload_run *run, uint64_t address, uint64_t bytes);
+/* -EIO unless each page of [one, one + bytes) is present and shows the memory that the page of
+ * [other, other + bytes) shows (same), or other memory (not same). */
+int region_verify_pairs(const struct workload_run *run, uint64_t one, uint64_t other,
+			uint64_t bytes, bool same);
 /* Operations of a round: pages in params[0] bytes. Fits workload.round_of. */
 uint64_t region_round(const struct workload_run *run, unsigned role);
 /* Destroys run->space and run->object, those that there are. Fits workload.teardown. */
 void region_teardown(struct workload_run *run);
 /* role.run: faults the next `count` pages of the worker's region from w->cursor, bytes done. */
 uint64_t region_fault_next(struct worker *w, uint64_t count);
-/* workload.verify for it: what each worker has faulted since its last reset is present. */
+/* The same for reading. */
+uint64_t region_fault_next_read(struct worker *w, uint64_t count);
+/* workload.verify for them: what each worker has faulted since its last reset is present. */
 int region_verify_next(struct workload_run *run);
 /* role.run: faults random pages of region 0. A bus error is a failure in the first, and an
  * answer like another in the second. */

@@ -7,7 +7,8 @@
  *
  *   setup(run)                    once, on the main thread
  *   enter(worker)                 once on each worker, before the barrier     (optional)
- *   { role.run(worker, n)         timed: performs n operations, returns those that it did
+ *   { role.run(worker, n)         timed: performs n operations, returns those that it did (what
+ *                                 comes only as a whole may be more, to the end of a round)
  *     role.reset(worker) }        untimed: after `round` operations           (optional)
  *   leave(worker)                 once on each worker, after the window       (optional)
  *   verify(run)                   0, or -errno: the results are void          (optional)

@@ -203,7 +203,7 @@ static void drive(const struct workload *wl, const struct translator *t, const c
 static void drive_all(const struct translator *t, const char *pages, unsigned workers)
 {
 	for (const struct workload *const *w = workload_list; *w; w++) {
-		if ((*w)->is_floor)
+		if ((*w)->is_floor || (*w)->needs & ~t->capabilities)
 			continue;
 		if (!(*w)->only_as)
 			drive(*w, t, pages, "none", workers);
@@ -241,7 +241,8 @@ static void memmap_runs_with(const char *pages)
 	}
 	translator_memmap.close(engine);
 	for (const struct workload *const *w = workload_list; *w; w++)
-		if (!(*w)->is_floor && !(*w)->only_as)
+		if (!(*w)->is_floor && !(*w)->only_as &&
+		    !((*w)->needs & ~translator_memmap.capabilities))
 			drive(*w, &translator_memmap, pages, "none", 3);
 }
 
