@@ -315,6 +315,29 @@ bool address_map_lock_page(struct address_map *m, uint64_t page, unsigned min_le
 	return false;
 }
 
+bool address_map_try_page(struct address_map *m, uint64_t page, uint64_t mask, uint64_t want,
+			  struct map_unit *u, uint64_t *word) NO_TSA
+{
+	/* NO_TSA: the class is a phantom, the lock a bit. */
+	const uint64_t free_mask = mask | ENTRY_LOCK | ENTRY_DEAD;
+	bool locked = false;
+	struct place p;
+
+	mm_rcu_read_lock();
+	descend(m, page, &p);
+	if (!p.level && (p.word & free_mask) == want)
+		locked = atomic_compare_exchange_strong_explicit(
+			p.entry, &p.word, p.word | ENTRY_LOCK, memory_order_seq_cst,
+			memory_order_relaxed);
+	mm_rcu_read_unlock(); /* the lock pins the node from here */
+	if (!locked)
+		return false;
+	lock_rank_push_tried(RANK_ENTRY, entry_key(m, page), LOCK_SITE);
+	*u = (struct map_unit){ p.node, p.parent, 0, map_slot(page, 0), map_slot(page, 0), page };
+	*word = p.word & ~ENTRY_WAITER;
+	return true;
+}
+
 /* ---- lock the next unit of a range ---- */
 
 /* The entry at p is locked; locks the rest of the run of its leaf that lies before end. */

@@ -82,6 +82,13 @@ static inline bool address_map_try_leaf(const struct address_map *m, uint64_t pa
 	return locked;
 }
 
+/*
+ * Locks the leaf entry of `page` without waiting or expanding if (word & mask) == want and nobody
+ * holds it. For neighbours, in any order.
+ */
+bool address_map_try_page(struct address_map *m, uint64_t page, uint64_t mask, uint64_t want,
+			  struct map_unit *u, uint64_t *word) TRY_ACQUIRES(true, entry_class);
+
 static inline void address_map_unlock_leaf(const struct address_map *m, uint64_t page,
 					   entry_t *entry, uint64_t word) RELEASES(entry_class)
 	NO_TSA /* the class is a phantom, the lock a bit */

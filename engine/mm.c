@@ -16,6 +16,7 @@
 #include "engine/space.h"
 #include "engine/trap.h"
 
+#define COPY_BYTES_DEFAULT (UINT64_C(64) << 10)
 #define NODE_LIMIT (UINT32_C(1) << 23) /* 32 GiB of nodes: 16 TiB of dense pages */
 
 static void list_lock(struct mm *mm) ACQUIRES(leaf_class) MAY_LOCK_LEAF NO_TSA
@@ -48,14 +49,20 @@ static void find_nodes(struct mm *mm)
 int mm_create(const struct mm_opts *opts, struct mm **out)
 {
 	static const struct mm_opts defaults;
-	struct mm *mm = mm_calloc(sizeof(*mm));
 	int rc;
+
+	if (!opts)
+		opts = &defaults;
+	if (opts->copy_bytes > MM_HUGE_SIZE || (opts->copy_bytes & (opts->copy_bytes - 1)) ||
+	    (opts->copy_bytes && opts->copy_bytes < MM_PAGE_SIZE))
+		return -EINVAL;
+	struct mm *mm = mm_calloc(sizeof(*mm));
 
 	if (!mm)
 		return -ENOMEM;
-	if (!opts)
-		opts = &defaults;
 	mm->page_class = opts->page_class;
+	mm->copy_pages = (unsigned)((opts->copy_bytes ? opts->copy_bytes : COPY_BYTES_DEFAULT) >>
+				    MM_PAGE_SHIFT);
 	mm->allow_fallback = opts->memory.allow_fallback;
 	atomic_init(&mm->next_space_id, 1);
 	find_nodes(mm);
@@ -165,6 +172,7 @@ int mm_space_create(struct mm *mm, const struct host_space_ops *host, uint64_t w
 	s->host = NULL;
 	atomic_init(&s->has_pinned, false);
 	s->end_page = MM_ADDRESS_END >> MM_PAGE_SHIFT;
+	atomic_init(&s->forking, 0);
 	s->ms.ops = &space_ops;
 	s->ms.id = atomic_fetch_add_explicit(&mm->next_space_id, 1, memory_order_relaxed);
 	rc = address_map_init(&s->map, &mm->node_pool, &mm->vma_pool, s->ms.id, vma_add);
@@ -271,5 +279,6 @@ void mm_get_stat(struct mm *mm, struct mm_stat *out)
 	list_unlock(mm);
 	out->demotions = atomic_load(&mm->demotions);
 	out->fallbacks = atomic_load(&mm->fallbacks) + out->memory.fallbacks;
+	out->copied_pages = atomic_load(&mm->copied_pages);
 	out->parks = atomic_load(&park_sleeps);
 }

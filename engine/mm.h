@@ -24,6 +24,10 @@ struct mm_space;
 struct mm_opts {
 	struct memory_file_opts memory;
 	enum page_class page_class; /* of private anonymous memory */
+	/* Copied around a write to shared private memory, of what is present there: a power of two
+	 * from 4 KiB to 2 MiB (thp pages are then copied whole); 0: 64 KiB. Code and stacks: one
+	 * page; 2m pages: always whole. */
+	uint64_t copy_bytes;
 };
 
 struct mm_stat {
@@ -33,10 +37,11 @@ struct mm_stat {
 	uint64_t vmas;
 	uint64_t host_maps, host_unmaps, host_widened;
 	uint64_t demotions, fallbacks;
+	uint64_t copied_pages; /* because of writes to shared private memory */
 	uint64_t parks; /* waits for a lock that slept */
 };
 
-/* opts NULL: defaults. 0, -ENOMEM, -errno. */
+/* opts NULL: defaults. 0, -ENOMEM, -EINVAL (copy_bytes), -errno. */
 MM_MUST_CHECK int mm_create(const struct mm_opts *opts, struct mm **out);
 /* All spaces and mappables are gone. Waits for a grace period. */
 void mm_destroy(struct mm *mm) MAY_LOCK_ANY;
@@ -56,8 +61,8 @@ struct mapping_space *mm_mapping_space(struct mm_space *s);
 
 /*
  * Creates a mapping; *address says where. -EINVAL, -ENOMEM, -EEXIST, -EACCES, -EOVERFLOW as
- * mmap(2), and what the mappable says. -EOPNOTSUPP: private mapping of a mappable. If add_mapping
- * fails after `unmap`, the old mappings are gone, as in Linux.
+ * mmap(2), and what the mappable says. If add_mapping fails after `unmap`, the old mappings are
+ * gone, as in Linux.
  */
 MM_MUST_CHECK int mm_mmap(struct mm_space *s, const struct mmap_opts *opts, uint64_t *address)
 	MAY_LOCK_ANY;

@@ -23,11 +23,12 @@ struct mm {
 	struct memory_file *memory; /* immutable */
 	enum page_class page_class; /* immutable */
 	bool allow_fallback; /* immutable */
+	unsigned copy_pages; /* copied around a write; power of two up to 512; immutable */
 	unsigned nodes; /* NUMA nodes; immutable */
 	uint8_t node_of_cpu[PERCPU_MAX]; /* immutable */
 	_Atomic uint64_t next_space_id;
 	_Atomic uint64_t spaces; /* live */
-	_Atomic uint64_t demotions, fallbacks;
+	_Atomic uint64_t demotions, fallbacks, copied_pages;
 	_Atomic uint64_t host_maps, host_unmaps, host_widened; /* of destroyed spaces */
 	struct mm_space *first_space; /* list; under list_lock */
 	_Atomic uint32_t list_lock; /* leaf */
@@ -40,6 +41,7 @@ struct mm_space {
 	struct mm *mm; /* immutable */
 	struct host_space *host; /* immutable; NULL: none */
 	uint64_t end_page; /* immutable: addresses are below */
+	_Atomic uint32_t forking; /* a fork is copying: see fault_waits_for_fork() */
 	struct mm_space *next, **previous; /* under mm->list_lock */
 	/* Some page was pinned once. Set under the entry lock of the page before it is pinned, so
 	 * whoever has that lock later sees it. */
@@ -79,6 +81,8 @@ struct unit_drop {
 
 /* Leaves a node with a 2 MiB page for the day that a folded private translation of it is split. */
 void unit_deposit(struct mm_space *s, uint32_t page, struct node *spare) MAY_LOCK_BLOCK;
+/* Takes one of them off the page's block. */
+struct node *unit_take_deposit(struct mm_space *s, uint32_t page) MAY_LOCK_BLOCK;
 /* Takes it back and frees it: the translation did not come about. */
 void unit_withdraw(struct mm_space *s, uint32_t page) MAY_LOCK_BLOCK;
 
@@ -107,6 +111,12 @@ static inline bool unit_is_partial(const struct map_unit *u, uint64_t start, uin
 {
 	return u->level && (u->page < start || map_unit_end(u) > end) &&
 	       (map_unit_word(u, u->first) & ENTRY_PRESENT);
+}
+
+/* What an entry with this word permits under a vma that permits `effective`. */
+static inline mm_access unit_access(uint64_t word, mm_access effective)
+{
+	return word & ENTRY_COPY ? effective & ~(mm_access)MM_WRITE : effective;
 }
 
 /* ---- space_map.c ---- */

@@ -15,8 +15,8 @@
 #include <string.h>
 
 #include "engine/fail.h"
+#include "engine/fault.h"
 #include "engine/mm_lookup.h"
-#include "engine/space.h"
 #include "engine/test_points.h"
 
 unsigned space_node(const struct mm *mm, const struct vma *v, uint64_t page)
@@ -38,17 +38,6 @@ unsigned space_node(const struct mm *mm, const struct vma *v, uint64_t page)
 
 	return node < mm->nodes ? node : here;
 }
-
-/* What a fault has in hand while it holds its unit. */
-struct fault {
-	struct mm_space *s;
-	struct vma *v;
-	struct map_unit u;
-	uint64_t word; /* before */
-	uint64_t page; /* of the address */
-	mm_access at;
-	bool show;
-};
 
 /* Shows the unit's page to the host; sets HOSTED in *word. 0 or -errno. */
 static int show(struct fault *f, uint64_t *word) REQUIRES(entry_class) MAY_LOCK_PLATFORM
@@ -73,8 +62,7 @@ static int show(struct fault *f, uint64_t *word) REQUIRES(entry_class) MAY_LOCK_
 	return 0;
 }
 
-/* Shows and installs; without the host's consent the old word is put back. */
-static int finish(struct fault *f, uint64_t word) RELEASES(entry_class) MAY_LOCK_PLATFORM
+int fault_finish(struct fault *f, uint64_t word)
 {
 	int rc = 0;
 
@@ -89,8 +77,11 @@ static int finish(struct fault *f, uint64_t word) RELEASES(entry_class) MAY_LOCK
 
 /* ---- private anonymous memory ---- */
 
-static int fault_anonymous(struct fault *f) RELEASES(entry_class) MAY_LOCK_DATA
+static int fault_anonymous(struct fault *f) NO_TSA
 {
+	/* NO_TSA: fault_waits_for_fork() releases in one of two outcomes. */
+	if (fault_waits_for_fork(f))
+		return FAULT_AGAIN;
 	struct mm *mm = f->s->mm;
 	unsigned node = space_node(mm, f->v, f->page);
 	struct reservation *r = vma_reservation(f->v, mm->memory, mm->nodes);
@@ -105,18 +96,19 @@ static int fault_anonymous(struct fault *f) RELEASES(entry_class) MAY_LOCK_DATA
 		map_unit_install(&f->s->map, &f->u, f->word);
 		return rc;
 	}
-	rc = finish(f, f->word | entry_of_page(page) | ENTRY_PRESENT | ENTRY_PRIVATE |
-			       entry_of_access(f->v->effective));
+	rc = fault_finish(f, f->word | entry_of_page(page) | ENTRY_PRESENT | ENTRY_PRIVATE |
+				     entry_of_access(f->v->effective));
 	if (rc)
 		memory_file_dec(mm->memory, page);
 	return rc;
 }
 
-/* The unit is an absent, folded 2 MiB. 0, an error, or -EAGAIN: take small pages. Unlocks but for
- * -EAGAIN. */
+/* The unit is an absent, folded 2 MiB. Unlocks but for FAULT_SMALL. */
 static int fault_huge(struct fault *f) NO_TSA
 {
 	/* NO_TSA: keeps the lock in one of three outcomes. */
+	if (fault_waits_for_fork(f))
+		return FAULT_AGAIN;
 	struct mm *mm = f->s->mm;
 	unsigned node = space_node(mm, f->v, f->u.page);
 	struct node *spare = node_alloc(&mm->node_pool);
@@ -134,17 +126,17 @@ static int fault_huge(struct fault *f) NO_TSA
 		if (spare)
 			node_free(spare);
 		if (rc == -EBUSY)
-			return -EAGAIN;
+			return FAULT_SMALL;
 		if (mm->allow_fallback) {
 			atomic_fetch_add_explicit(&mm->fallbacks, 1, memory_order_relaxed);
-			return -EAGAIN;
+			return FAULT_SMALL;
 		}
 		map_unit_install(&f->s->map, &f->u, f->word);
 		return rc;
 	}
 	unit_deposit(f->s, page, spare);
-	rc = finish(f, f->word | entry_of_page(page) | ENTRY_PRESENT | ENTRY_PRIVATE | ENTRY_HUGE |
-			       entry_of_access(f->v->effective));
+	rc = fault_finish(f, f->word | entry_of_page(page) | ENTRY_PRESENT | ENTRY_PRIVATE |
+				     ENTRY_HUGE | entry_of_access(f->v->effective));
 	if (rc) {
 		unit_withdraw(f->s, page);
 		memory_file_dec_range(mm->memory, page, MM_HUGE_PAGES);
@@ -168,7 +160,7 @@ static int fault_part(struct fault *f) RELEASES(entry_class) MAY_LOCK_DATA
 	memory_file_mark_dirty(mf, page);
 	uint64_t rest = f->word & ~(~UINT64_C(0) << ENTRY_PAGE_SHIFT);
 
-	rc = finish(f, rest | entry_of_page(page));
+	rc = fault_finish(f, rest | entry_of_page(page));
 	memory_file_dec(mf, rc ? page : part);
 	return rc;
 }
@@ -184,11 +176,18 @@ static bool is_huge_piece(const struct fault *f, const struct translation *t, ui
 	       t->source.end >= base + MM_HUGE_SIZE;
 }
 
-/* Unlocks, but for -EAGAIN: the unit is folded and the answer is not. */
+/*
+ * A translation from the mappable becomes the entry's. The entry of a private mapping never permits
+ * writing by it: its page is to be copied. Unlocks, but for FAULT_SMALL: the unit is folded and the
+ * answer is not.
+ */
 static int fault_mappable(struct fault *f) NO_TSA
 {
 	/* NO_TSA: keeps the lock in one of three outcomes. */
 	struct memory_file *mf = f->s->mm->memory;
+	bool is_private = f->v->is_private;
+	bool copy = is_private && (f->at & MM_WRITE);
+	mm_access at = copy ? MM_READ : access_effective(f->at);
 	uint64_t first = vma_offset(f->v, f->page);
 	struct mappable_range required = { first, first + MM_PAGE_SIZE };
 	struct mappable_range optional = required;
@@ -199,20 +198,32 @@ static int fault_mappable(struct fault *f) NO_TSA
 		optional.start = vma_offset(f->v, f->u.page);
 		optional.end = optional.start + MM_HUGE_SIZE;
 	}
-	int rc = mappable_translate(f->v->mappable, required, optional, access_effective(f->at), &t,
-				    1, &count);
+	if (copy && f->u.level)
+		return FAULT_SMALL;
+	if (copy && fault_waits_for_fork(f))
+		return FAULT_AGAIN;
+	int rc = mappable_translate(f->v->mappable, required, optional, at, &t, 1, &count);
 
 	MM_TEST_POINT(fault_translated);
-	if (rc || !count) {
+	const char *wrong = check_translate_result(required, optional, at, &t, count, rc);
+
+	if (__builtin_expect(wrong != NULL, 0)) {
 		map_unit_install(&f->s->map, &f->u, f->word);
-		return rc ? rc : -EFAULT;
+		mm_fail("translate: %s", wrong);
+		return -EFAULT;
+	}
+	if (!count) {
+		map_unit_install(&f->s->map, &f->u, f->word);
+		return rc;
 	}
 	uint64_t base = f->u.level ? vma_offset(f->v, f->u.page) : first;
 	uint32_t page = memory_file_page_at(mf, t.file, t.offset + base - t.source.start);
 	uint64_t pages = map_span(f->u.level);
 
 	if (f->u.level && !is_huge_piece(f, &t, page))
-		return -EAGAIN;
+		return FAULT_SMALL;
+	if (copy)
+		return fault_copy_from(f, page);
 	if (pages == 1)
 		memory_file_inc(mf, page);
 	else
@@ -224,9 +235,10 @@ static int fault_mappable(struct fault *f) NO_TSA
 		memory_file_dec_range(mf, entry_page(f->word), (uint32_t)pages);
 		f->word &= ~ENTRY_TRANSLATION_MASK;
 	}
-	rc = finish(f, f->word | entry_of_page(page) | ENTRY_PRESENT |
-			       (f->u.level ? ENTRY_HUGE : 0) |
-			       entry_of_access(t.perms & f->v->effective));
+	uint64_t word = f->word | entry_of_page(page) | ENTRY_PRESENT |
+			(f->u.level ? ENTRY_HUGE : 0) | (is_private ? ENTRY_COPY : 0);
+
+	rc = fault_finish(f, word | entry_of_access(unit_access(word, t.perms & f->v->effective)));
 	if (rc)
 		memory_file_dec_range(mf, page, (uint32_t)pages);
 	return rc;
@@ -234,7 +246,7 @@ static int fault_mappable(struct fault *f) NO_TSA
 
 /* ---- the fault ---- */
 
-/* The unit of f is held. Unlocks, but for -EAGAIN: 4 KiB entries are wanted. */
+/* The unit of f is held. Unlocks, but for FAULT_SMALL. */
 static int resolve(struct fault *f) NO_TSA
 {
 	/* NO_TSA: keeps the lock in one outcome. */
@@ -243,23 +255,26 @@ static int resolve(struct fault *f) NO_TSA
 		return -EACCES;
 	}
 	if (f->word & ENTRY_PRESENT) {
+		if ((f->word & ENTRY_COPY) && (f->at & MM_WRITE))
+			return fault_copy(f);
 		bool part = !f->u.level && f->s->host && (f->word & ENTRY_PRIVATE) &&
 			    memory_file_class(f->s->mm->memory, entry_page(f->word)) == PAGE_2M;
 
 		if (part)
 			return fault_part(f);
 		if (access_superset_of(entry_access(f->word), f->at))
-			return finish(f, f->word);
+			return fault_finish(f, f->word);
 		if (f->word & ENTRY_PRIVATE)
-			return finish(f, (f->word & ~ENTRY_ACCESS_MASK) |
-						 entry_of_access(f->v->effective));
+			return fault_finish(
+				f, (f->word & ~ENTRY_ACCESS_MASK) |
+					   entry_of_access(unit_access(f->word, f->v->effective)));
 		return fault_mappable(f);
 	}
 	if (f->v->mappable)
 		return fault_mappable(f);
 	if (!f->u.level)
 		return fault_anonymous(f);
-	return f->v->page_class == PAGE_4K ? -EAGAIN : fault_huge(f);
+	return f->v->page_class == PAGE_4K ? FAULT_SMALL : fault_huge(f);
 }
 
 /*
@@ -280,6 +295,7 @@ static inline bool fault_quick(struct mm_space *s, uint64_t page, mm_access at, 
 	struct reservation *r = atomic_load_explicit(&v->reservation, memory_order_acquire);
 
 	if (r && access_superset_of(v->effective, at) &&
+	    !atomic_load_explicit(&s->forking, memory_order_seq_cst) &&
 	    !reservation_page(r, page, space_node(s->mm, v, page), PAGE_4K, &got) &&
 	    !memory_file_claim(s->mm->memory, got)) {
 		word |= entry_of_page(got) | ENTRY_PRESENT | ENTRY_PRIVATE |
@@ -308,10 +324,13 @@ static __attribute__((noinline)) int fault_slow(struct mm_space *s, uint64_t add
 		f.word &= ~ENTRY_LOCK;
 		f.v = vma_at(&s->mm->vma_pool, entry_vma(f.word));
 		rc = resolve(&f);
-		if (__builtin_expect(rc != -EAGAIN, 1))
+		if (rc == FAULT_AGAIN)
+			continue;
+		if (__builtin_expect(rc != FAULT_SMALL, 1))
 			return rc;
-		if (level && f.u.level && (f.word & ENTRY_PRESENT)) {
-			/* a huge piece of a mappable that is in pieces now */
+		if (f.u.level && (f.word & ENTRY_PRESENT)) {
+			/* a huge piece of a mappable that is in pieces now, or that one page is
+			 * to be copied of */
 			unit_split(s, &f.u, 0, 0);
 			level = 0;
 			continue;

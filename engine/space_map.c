@@ -115,8 +115,6 @@ static int check_opts(const struct mm_space *s, const struct mmap_opts *o, uint6
 		return -EOVERFLOW;
 	if (!access_superset_of(o->max_perms, access_effective(o->perms)))
 		return -EACCES;
-	if (o->mappable && o->is_private)
-		return -EOPNOTSUPP;
 	if (!o->mappable && !o->is_private)
 		return -EINVAL;
 	if (*length > s->end_page << MM_PAGE_SHIFT)
@@ -382,7 +380,7 @@ static int protect_unit(struct mm_space *s, struct map_unit *u, struct protect *
 		if (from == p->to)
 			continue;
 		mm_access old = entry_access(word);
-		mm_access now = access_effective(p->perms);
+		mm_access now = unit_access(word, access_effective(p->perms));
 
 		if (!(word & ENTRY_PRIVATE))
 			now &= old; /* a mappable is asked again for more */

@@ -37,8 +37,7 @@ void unit_deposit(struct mm_space *s, uint32_t page, struct node *spare)
 	memory_block_unlock(b);
 }
 
-/* Takes the node deposited for a folded private translation off its block's list. */
-static struct node *take_deposit(struct mm_space *s, uint32_t page) MAY_LOCK_BLOCK
+struct node *unit_take_deposit(struct mm_space *s, uint32_t page)
 {
 	struct memory_block *b = memory_file_block(s->mm->memory, page);
 
@@ -53,7 +52,7 @@ static struct node *take_deposit(struct mm_space *s, uint32_t page) MAY_LOCK_BLO
 
 void unit_withdraw(struct mm_space *s, uint32_t page)
 {
-	node_free(take_deposit(s, page));
+	node_free(unit_take_deposit(s, page));
 }
 
 void unit_take(struct mm_space *s, struct map_unit *u, bool drop_private, bool drop_vmas,
@@ -172,6 +171,8 @@ void unit_split(struct mm_space *s, struct map_unit *u, uint64_t gone, uint64_t 
 		word &= ~ENTRY_HOSTED;
 	}
 	word &= ~ENTRY_HUGE;
+	if (copied)
+		word &= ~ENTRY_COPY; /* ours alone from now on */
 	for (unsigned i = 0; i < MAP_FANOUT; i++) {
 		uint32_t page = copied ? copies[i] : huge + i;
 		uint64_t rest = word & ~(~UINT64_C(0) << ENTRY_PAGE_SHIFT);
@@ -181,7 +182,7 @@ void unit_split(struct mm_space *s, struct map_unit *u, uint64_t gone, uint64_t 
 	if (!copied)
 		memory_file_split_block(mf, memory_file_block(mf, huge));
 	vma_add(&s->mm->vma_pool, entry_vma(word), MAP_FANOUT - 1);
-	map_unit_expand(&s->map, u, take_deposit(s, huge), words);
+	map_unit_expand(&s->map, u, unit_take_deposit(s, huge), words);
 	if (copied) {
 		atomic_fetch_add_explicit(&s->mm->demotions, 1, memory_order_relaxed);
 		memory_file_dec_range(mf, huge, MM_HUGE_PAGES);

@@ -29,6 +29,7 @@ static int finish(struct pool *vmas, uint32_t index, const char *name) MAY_LOCK_
 	struct vma *v = vma_at(vmas, index);
 
 	v->name = NULL;
+	v->forked_into = 0;
 	if (name) {
 		v->name = MM_INJECT(INJECT_MEMORY) ? NULL : strndup(name, VMA_NAME_SIZE - 1);
 		if (!v->name) {

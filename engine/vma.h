@@ -35,7 +35,10 @@ struct vma {
 	uint8_t numa_policy;
 	uint64_t numa_nodes;
 	char *name; /* owned; NULL: the identity's */
-	uint32_t next_dead; /* list of vma_drop */
+	uint32_t next_dead; /* list of vma_drop, or of a fork's clones while they are made */
+	/* The clone that fork made for the space of this id; of whoever holds all of `mapping`. */
+	uint32_t forked_as;
+	uint64_t forked_into;
 } __attribute__((aligned(64)));
 
 /* Added to the count while a vma is being installed, so that it does not die on the way. */
@@ -52,7 +55,7 @@ MM_MUST_CHECK int vma_make_reservation(struct vma *v, struct memory_file *mf, un
  * change its fields. 0 or -ENOMEM. */
 MM_MUST_CHECK int vma_clone(struct pool *vmas, uint32_t from, uint32_t *out) MAY_LOCK_LEAF;
 /* Before an entry names the vma: it will make a reservation of its own. */
-void vma_forget_reservation(struct vma *v) MAY_LOCK_ANY;
+void vma_forget_reservation(struct vma *v) MAY_LOCK_ARENA;
 /* Changes the count; the caller knows that it stays above zero. */
 void vma_add(struct pool *vmas, uint32_t vma, int64_t entries);
 /* Takes `entries` away. The last one gone, the vma joins the list *dead (0: empty): its pieces may
@@ -93,6 +96,12 @@ static inline bool vma_writable(const struct vma *v)
 static inline bool vma_is_data(const struct vma *v)
 {
 	return v->is_private && (v->perms & MM_WRITE) && !v->grows_down;
+}
+
+/* Code and stacks: a copy on write is of one page, without neighbours. */
+static inline bool vma_copies_one_page(const struct vma *v)
+{
+	return (v->effective & MM_EXEC) || v->stack || v->grows_down;
 }
 
 /* Offset in the mappable of an address page. */

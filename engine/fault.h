@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fault.h - inside of the engine: what the parts of a page fault share (space_fault.c: the way of a
+ * fault; space_cow.c: pages that are copied before they are written).
+ */
+#pragma once
+
+#include <errno.h>
+
+#include "engine/space.h"
+
+/* What a fault has in hand while it holds its unit. */
+struct fault {
+	struct mm_space *s;
+	struct vma *v;
+	struct map_unit u;
+	uint64_t word; /* before; without lock bits */
+	uint64_t page; /* of the address */
+	mm_access at;
+	bool show;
+};
+
+/* Results of the parts beside 0, -errno and bus errors; never returned to callers of a fault. */
+enum {
+	FAULT_SMALL = -EAGAIN, /* the unit is still held: 4 KiB entries are wanted */
+	FAULT_AGAIN = -ERESTART, /* the unit was released: begin anew */
+};
+
+/* Shows the page of word to the host, installs word and unlocks, in one exchange; without the
+ * host's consent the old word is put back. 0 or -errno. */
+MM_MUST_CHECK int fault_finish(struct fault *f, uint64_t word) RELEASES(entry_class)
+	MAY_LOCK_PLATFORM;
+
+/*
+ * Is a fork of the space under way? Then a fault that is about to make a private page writable
+ * waits, holding nothing, until the fork has ended, and returns true; the unit is released.
+ * Otherwise a thread could write this page, which the child got as it was, and then one that the
+ * child has yet to get: the child would see the later write without the earlier one. The unit is
+ * held when the flag is read, and fork sets the flag before it locks the first entry: whoever
+ * sees no flag is ahead of the fork at this entry.
+ */
+bool fault_waits_for_fork(struct fault *f) NO_TSA; /* released in one of two outcomes */
+
+/* A write to the unit's page, which is marked ENTRY_COPY; the vma permits it. Unlocks, but for
+ * FAULT_SMALL. */
+MM_MUST_CHECK int fault_copy(struct fault *f) NO_TSA; /* keeps the lock in one outcome */
+/* A write to an absent page of a private mapping, whose mappable answers with page `from`, valid
+ * while the unit is held. The unit is one page. */
+MM_MUST_CHECK int fault_copy_from(struct fault *f, uint32_t from) RELEASES(entry_class)
+	MAY_LOCK_DATA;
