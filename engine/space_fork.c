@@ -177,6 +177,37 @@ static void share(struct unit_copy *c, uint64_t *word, uint64_t page, unsigned l
 	*word = (*word | ENTRY_COPY) & ~entry_of_access(MM_WRITE);
 }
 
+/* Is any page of a present private word pinned? Pins are made under the entry's lock, which we
+ * hold; those that go meanwhile cost a copy too many. */
+static bool is_pinned(const struct fork *f, uint64_t word, unsigned level)
+{
+	if (!atomic_load_explicit(&f->parent->has_pinned, memory_order_relaxed))
+		return false;
+	for (uint32_t i = 0; i < map_span(level); i++)
+		if (memory_file_pins(f->parent->mm->memory, entry_page(word) + i))
+			return true;
+	return false;
+}
+
+/* The child gets a page of its own; the parent's entry stays as it is. *word: the child's. */
+static int copy_pinned(const struct fork *f, uint64_t *word, unsigned level) MAY_LOCK_ARENA
+{
+	struct memory_file *mf = f->parent->mm->memory;
+	uint32_t from = entry_page(*word);
+	int node = memory_file_node(mf, from);
+	uint32_t pages = (uint32_t)map_span(level);
+	uint32_t to;
+	int rc = level ? memory_file_alloc_huge(mf, node, memory_file_class(mf, from), &to)
+		       : memory_file_alloc(mf, node, &to);
+
+	if (rc)
+		return rc;
+	memcpy(memory_file_memory(mf, to), memory_file_memory(mf, from), pages * MM_PAGE_SIZE);
+	memory_file_mark_dirty_range(mf, to, pages);
+	*word = (*word & ~(~UINT64_C(0) << ENTRY_PAGE_SHIFT)) | entry_of_page(to);
+	return 0;
+}
+
 /* The child's word for a translation that is shared now. */
 static uint64_t child_word(uint64_t word, uint32_t clone)
 {
@@ -184,12 +215,13 @@ static uint64_t child_word(uint64_t word, uint32_t clone)
 }
 
 /* All 512 entries of a leaf of the parent are held, and the 2 MiB of the child that mirror it. */
-static void copy_leaf(struct fork *f, struct map_unit *u, struct map_unit *cu, struct node *spare)
+static int copy_leaf(struct fork *f, struct map_unit *u, struct map_unit *cu, struct node *spare)
 	NO_TSA
 {
 	/* NO_TSA: releases what its caller locked, by two different calls. */
 	struct unit_copy c = { f->parent, f->child, 0, 0, 0, 0, 0 };
 	uint64_t words[MAP_FANOUT];
+	int rc = 0;
 
 	for (unsigned i = 0; i < MAP_FANOUT; i++) {
 		uint64_t word = map_unit_word(u, i);
@@ -198,8 +230,14 @@ static void copy_leaf(struct fork *f, struct map_unit *u, struct map_unit *cu, s
 		if (!entry_vma(word) || !enter_vma(&c, entry_vma(word)))
 			continue;
 		words[i] = entry_of_vma(c.clone);
-		if (!(word & ENTRY_PRESENT) || !(word & ENTRY_PRIVATE))
+		if (rc || !(word & ENTRY_PRESENT) || !(word & ENTRY_PRIVATE))
+			continue; /* after a failure the child only learns what it has to unmap */
+		if (is_pinned(f, word, 0)) {
+			rc = copy_pinned(f, &word, 0);
+			if (!rc)
+				words[i] = child_word(word, c.clone);
 			continue;
+		}
 		uint64_t shared = word;
 
 		share(&c, &shared, u->page + i, 0);
@@ -213,23 +251,32 @@ static void copy_leaf(struct fork *f, struct map_unit *u, struct map_unit *cu, s
 					    pages_to_addresses(c.hosted_first, c.hosted_end));
 	map_unit_expand(&f->child->map, cu, spare, words);
 	map_unit_unlock(&f->parent->map, u);
+	return rc;
 }
 
 /* One folded entry of the parent is held, and its mirror. spare: for a 2 MiB page, else NULL. */
-static void copy_folded(struct fork *f, struct map_unit *u, struct map_unit *cu, struct node *spare)
+static int copy_folded(struct fork *f, struct map_unit *u, struct map_unit *cu, struct node *spare)
 	NO_TSA
 {
 	/* NO_TSA: releases what its caller locked. */
 	struct unit_copy c = { f->parent, f->child, 0, 0, 0, 0, 0 };
 	uint64_t word = map_unit_word(u, u->first);
 	uint64_t child = 0;
+	int rc = 0;
 
 	if (enter_vma(&c, entry_vma(word))) {
 		child = entry_of_vma(c.clone);
-		if (spare) {
+		uint64_t theirs = word;
+
+		if (spare && is_pinned(f, word, u->level)) {
+			rc = copy_pinned(f, &theirs, u->level);
+		} else if (spare) {
 			share(&c, &word, u->page, u->level);
-			unit_deposit(f->child, entry_page(word), spare);
-			child = child_word(word, c.clone);
+			theirs = word;
+		}
+		if (spare && !rc) {
+			unit_deposit(f->child, entry_page(theirs), spare);
+			child = child_word(theirs, c.clone);
 			spare = NULL;
 		}
 	}
@@ -241,6 +288,7 @@ static void copy_folded(struct fork *f, struct map_unit *u, struct map_unit *cu,
 		node_free(spare);
 	map_unit_install(&f->child->map, cu, child);
 	map_unit_install(&f->parent->map, u, word);
+	return rc;
 }
 
 static bool unit_is_empty(const struct map_unit *u)
@@ -280,11 +328,10 @@ static int copy_unit(struct fork *f, struct map_unit *u) NO_TSA
 	}
 	/* Empty so far, so what mirrors the unit is one entry. */
 	MM_CHECK(cu.level == (leaf ? 1 : u->level) && cursor == end);
-	if (leaf)
-		copy_leaf(f, u, &cu, spare);
-	else
-		copy_folded(f, u, &cu, spare);
-	return 0;
+	f->published = end;
+	rc = leaf ? copy_leaf(f, u, &cu, spare) : copy_folded(f, u, &cu, spare);
+	MM_TEST_POINT(fork_copied_unit); /* mapping of both held */
+	return rc;
 }
 
 static int copy_entries(struct fork *f) NO_TSA
@@ -295,13 +342,9 @@ static int copy_entries(struct fork *f) NO_TSA
 	int rc;
 
 	while (address_map_next(&f->parent->map, &cursor, MAP_PAGES, MAP_WALK_ALL, &u, &rc)) {
-		uint64_t end = map_unit_end(&u);
-
 		rc = copy_unit(f, &u);
 		if (rc)
 			return rc;
-		f->published = end;
-		MM_TEST_POINT(fork_copied_unit); /* mapping of both held */
 	}
 	return rc;
 }

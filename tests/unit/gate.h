@@ -36,7 +36,8 @@ static struct gate gates[] = {
 	{ .name = "fault_translated" },		 { .name = "space_map_added" },
 	{ .name = "space_unmap_locked" },	 { .name = "space_unmap_taken" },
 	{ .name = "space_unmap_dropped" },	 { .name = "shared_memory_detached" },
-	{ .name = "shared_memory_invalidated" },
+	{ .name = "shared_memory_invalidated" }, { .name = "fork_registered" },
+	{ .name = "fork_copied_unit" },		 { .name = "fault_waits_for_fork" },
 };
 
 #define GATES (sizeof(gates) / sizeof(gates[0]))
