@@ -20,7 +20,9 @@
 #include <string.h>
 
 #include "engine/fault.h"
+#include "engine/inject.h"
 #include "engine/park.h"
+#include "engine/safe_copy.h"
 #include "engine/test_points.h"
 
 #define PAGE_MASK (~UINT64_C(0) << ENTRY_PAGE_SHIFT)
@@ -79,9 +81,14 @@ static int copy_page(struct fault *f, uint32_t from, uint32_t *page) MAY_LOCK_AR
 
 	if (rc)
 		return rc;
-	memcpy(memory_file_memory(mm->memory, *page), memory_file_memory(mm->memory, from),
-	       MM_PAGE_SIZE);
+	struct safe_copied c = safe_copy(memory_file_memory(mm->memory, *page),
+					 memory_file_memory(mm->memory, from), MM_PAGE_SIZE);
+
 	memory_file_mark_dirty(mm->memory, *page);
+	if (__builtin_expect(c.left || MM_INJECT(INJECT_FILL), 0)) {
+		memory_file_dec(mm->memory, *page);
+		return bus_error(EIO); /* a file that was cut under us, or a disk that failed */
+	}
 	atomic_fetch_add_explicit(&mm->copied_pages, 1, memory_order_relaxed);
 	return 0;
 }

@@ -372,6 +372,8 @@ static int copy_space(struct fork *f) NO_TSA
 	}
 	if (rc)
 		unregister_runs(f);
+	else
+		space_inherit(f->child, s);
 	while (f->clones) {
 		uint32_t clone = f->clones;
 
