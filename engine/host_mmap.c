@@ -117,6 +117,21 @@ static int mmap_map(struct host_space *h, struct addr_range ar, struct file *fil
 
 	check_in_window(m, ar);
 	atomic_fetch_add_explicit(&h->maps, 1, memory_order_relaxed);
+	int rc = os_map_file(m->window + ar.start, addr_range_length(ar), file_data_fd(file),
+			     file_offset, perms, populate);
+
+	if (rc != -EINVAL)
+		return rc;
+	/*
+	 * A 2 MiB page that could only be made inaccessible (hide_wider) is still there, and the
+	 * host cuts no such page. Away with it, and with what others show beside ar by now: their
+	 * touches show it again.
+	 */
+	struct addr_range wide = { ar.start & ~(MM_HUGE_SIZE - 1),
+				   (ar.end + MM_HUGE_SIZE - 1) & ~(MM_HUGE_SIZE - 1) };
+
+	if (os_map_nothing(m->window + wide.start, addr_range_length(wide)))
+		return rc;
 	return os_map_file(m->window + ar.start, addr_range_length(ar), file_data_fd(file),
 			   file_offset, perms, populate);
 }
