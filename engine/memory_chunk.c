@@ -16,6 +16,7 @@
 #include "engine/fail.h"
 #include "engine/inject.h"
 #include "engine/memory_block.h"
+#include "engine/memory_foreign.h"
 #include "engine/memory_pool.h"
 #include "engine/os_memory.h"
 
@@ -106,14 +107,13 @@ static void arena_unlock(struct memory_arena *a) RELEASES(arena_class) NO_TSA /*
 /* Before every arena: the new chunk is linked with both held. */
 static const struct lock_key grow_key = { 0, 0 };
 
-static void grow_lock(struct memory_file_private *p) ACQUIRES(arena_class)
-	MAY_LOCK_BLOCK NO_TSA /* as above */
+void memory_chunk_grow_lock(struct memory_file_private *p) NO_TSA /* as above */
 {
 	lock_rank_push(RANK_ARENA, grow_key, LOCK_SITE);
 	park_lock_raw(&p->grow_lock);
 }
 
-static void grow_unlock(struct memory_file_private *p) RELEASES(arena_class) NO_TSA /* as above */
+void memory_chunk_grow_unlock(struct memory_file_private *p) NO_TSA /* as above */
 {
 	park_unlock_raw(&p->grow_lock);
 	lock_rank_pop(RANK_ARENA, grow_key, LOCK_SITE);
@@ -149,7 +149,7 @@ static int chunk_map(struct memory_file *mf, const struct memory_arena *arena, u
 	rc = os_memory_resize(fd, kind->size + CHUNK_BYTES);
 	if (rc)
 		return rc;
-	rc = os_memory_map(at, CHUNK_BYTES, fd, kind->size);
+	rc = os_memory_map(at, CHUNK_BYTES, fd, kind->size, true);
 	if (rc)
 		return rc;
 	if (!huge)
@@ -206,13 +206,13 @@ int memory_chunk_grow(struct memory_file *mf, struct memory_arena *arena, uint32
 {
 	int64_t index = 0;
 
-	grow_lock(mf->private);
+	memory_chunk_grow_lock(mf->private);
 	if (arena->chunk_count == seen) {
 		index = chunk_create(mf, arena);
 		if (index > 0)
 			chunk_link(mf, arena, (uint32_t)index);
 	}
-	grow_unlock(mf->private);
+	memory_chunk_grow_unlock(mf->private);
 	return index < 0 ? (int)index : 0;
 }
 
@@ -451,6 +451,10 @@ void memory_chunk_give(struct memory_file *mf, uint32_t chunk, const struct memo
 
 	if (memory_bits_empty(bits))
 		return;
+	if (p->chunks[chunk].foreign) {
+		memory_foreign_give(mf, chunk, memory_bits_count(bits));
+		return;
+	}
 	arena_put(mf, &p->chunks[chunk], bits);
 	if (atomic_load_explicit(&p->retained_blocks, memory_order_relaxed) > limit)
 		(void)trim(mf, limit);

@@ -23,13 +23,16 @@
 
 enum memory_kind_id { KIND_SHMEM, KIND_HUGETLB, KIND_COUNT };
 
-/* One memfd. */
+/* One host file: a memfd of ours, or a foreign one (memory_foreign.h). */
 struct memory_kind {
 	struct file file; /* what translations and host mappings name */
 	struct memory_file *mf;
 	_Atomic int fd; /* -1 until the first chunk */
 	uint64_t size; /* bytes; under the grow lock */
 	_Atomic uint32_t *chunk_at; /* by offset / 1 GiB: chunk index, 0 = none */
+	uint32_t chunk_slots; /* of chunk_at; this and the next two: immutable */
+	bool foreign;
+	bool read_only;
 };
 
 struct memory_chunk {
@@ -38,6 +41,8 @@ struct memory_chunk {
 	int node;
 	enum page_class cls;
 	uint32_t next; /* the arena's list of chunks, 0 = end; under its lock */
+	bool foreign; /* no arena has it; all its bits stay 0 */
+	_Atomic uint32_t attached_blocks; /* foreign: those that may have references */
 	uint32_t free_count; /* popcount(free); under the arena's lock */
 	_Atomic uint64_t free[CHUNK_WORDS];
 	_Atomic uint64_t resident[CHUNK_WORDS];
@@ -50,6 +55,8 @@ struct memory_arena {
 	uint32_t head, tail; /* chunk indices, oldest first */
 	uint32_t chunk_count;
 } __attribute__((aligned(64)));
+
+extern const struct file_ops memory_kind_ops;
 
 struct memory_pool; /* memory_pool.h */
 
@@ -64,8 +71,11 @@ struct memory_file_private {
 	struct memory_kind kinds[KIND_COUNT];
 	struct memory_arena arenas[MEMORY_MAX_NODES][PAGE_CLASS_COUNT];
 	struct memory_pool *pools; /* [cpu * nodes + node] */
-	_Atomic uint32_t grow_lock; /* over the files' sizes and next_chunk */
+	_Atomic uint32_t grow_lock; /* over the files' sizes, next_chunk and detached */
 	_Atomic uint32_t next_chunk;
+	uint32_t detached; /* list of chunks for foreign files through `next`, 0 = end */
+	_Atomic uint32_t foreign_files; /* that exist */
+	_Atomic uint32_t foreign_chunks; /* that are attached */
 	_Atomic int64_t retained_blocks;
 	_Atomic int64_t retain_limit; /* blocks */
 	int64_t retain_base; /* blocks: the limit that was asked for */
@@ -115,6 +125,9 @@ static inline bool memory_chunk_is_resident(struct memory_file *mf, uint32_t blo
 	       1;
 }
 
+/* Over what makes chunks: before every arena. */
+void memory_chunk_grow_lock(struct memory_file_private *p) ACQUIRES(arena_class) MAY_LOCK_BLOCK;
+void memory_chunk_grow_unlock(struct memory_file_private *p) RELEASES(arena_class);
 /* Node asked for, as a number below nodes; -EINVAL. */
 int memory_chunk_node(struct memory_file *mf, int node);
 /* Takes `count` (1 .. 512) adjacent free blocks of one chunk, resident ones first, then lowest

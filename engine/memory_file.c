@@ -82,7 +82,7 @@ static int kind_map_internal(struct file *f, struct file_range fr, mm_access at,
 	uint32_t page = kind_page(f, fr);
 	uint32_t last;
 
-	if (at & MM_EXEC)
+	if (at & MM_EXEC || (at & MM_WRITE && ((struct memory_kind *)f)->read_only))
 		return -EACCES;
 	last = memory_file_page_at(mf, f, fr.end - 1);
 	if (last / MEMORY_CHUNK_PAGES != page / MEMORY_CHUNK_PAGES)
@@ -102,7 +102,7 @@ static int kind_data_fd(struct file *f)
 	return atomic_load_explicit(&((struct memory_kind *)f)->fd, memory_order_acquire);
 }
 
-static const struct file_ops kind_ops = {
+const struct file_ops memory_kind_ops = {
 	.inc_ref = kind_inc_ref,
 	.dec_ref = kind_dec_ref,
 	.map_internal = kind_map_internal,
@@ -125,8 +125,8 @@ uint32_t memory_file_page_at(struct memory_file *mf, const struct file *f, uint6
 	uint64_t at = offset / CHUNK_BYTES;
 	uint32_t chunk = 0;
 
-	MM_CHECK(f->ops == &kind_ops && kind->mf == mf);
-	if (at < mf->private->chunk_limit)
+	MM_CHECK(f->ops == &memory_kind_ops && kind->mf == mf);
+	if (at < kind->chunk_slots)
 		chunk = atomic_load_explicit(&kind->chunk_at[at], memory_order_acquire);
 	if (!chunk)
 		mm_fail("offset %#llx lies beyond the end of the memory file",
@@ -185,6 +185,7 @@ static bool tables_reserve(struct memory_file *mf)
 	for (int i = 0; i < KIND_COUNT; i++) {
 		p->kinds[i].chunk_at = os_memory_reserve(
 			p->chunk_limit * sizeof(p->kinds[i].chunk_at[0]), MM_PAGE_SIZE, true);
+		p->kinds[i].chunk_slots = p->chunk_limit;
 		ok = ok && p->kinds[i].chunk_at;
 	}
 	if (!ok)
@@ -211,7 +212,7 @@ static void private_init(struct memory_file *mf, const struct memory_file_opts *
 	if (p->cpus > PERCPU_MAX)
 		p->cpus = PERCPU_MAX;
 	for (int i = 0; i < KIND_COUNT; i++) {
-		p->kinds[i].file.ops = &kind_ops;
+		p->kinds[i].file.ops = &memory_kind_ops;
 		p->kinds[i].mf = mf;
 		atomic_init(&p->kinds[i].fd, -1);
 	}
@@ -315,8 +316,12 @@ static uint64_t live_pages(struct memory_file *mf)
 
 void memory_file_destroy(struct memory_file *mf)
 {
+	uint32_t foreign = atomic_load_explicit(&mf->private->foreign_files, memory_order_acquire);
 	uint64_t live = live_pages(mf);
 
+	if (foreign)
+		mm_fail("a memory file ends with %u foreign files, not detached or referenced",
+			foreign);
 	if (live)
 		mm_fail("a memory file ends with %llu pages that are still referenced",
 			(unsigned long long)live);
@@ -369,6 +374,7 @@ void memory_file_get_stat(struct memory_file *mf, struct memory_file_stat *out)
 			atomic_load_explicit(&p->pools[i].zeroed_pages, memory_order_relaxed);
 	out->punched_bytes = atomic_load_explicit(&p->punched_bytes, memory_order_relaxed);
 	out->fallbacks = atomic_load_explicit(&p->fallbacks, memory_order_relaxed);
+	out->foreign_chunks = atomic_load_explicit(&p->foreign_chunks, memory_order_relaxed);
 }
 
 /* The words of a block's pages agree with its state and its bitmap. */

@@ -18,7 +18,8 @@
  *   alloc     one page from a 2 MiB block that the calling CPU owns (mappables' pages, copies)
  *   reserve   a run of page numbers whose pages are claimed one by one (or 2 MiB at a time), in
  *             any order, at the place that an address decides (private anonymous memory)
- * Both give a page with one reference whose bytes are zero.
+ * Both give a page with one reference whose bytes are zero. A third way names the pages of a host
+ * file that is not ours: memory_foreign.h.
  *
  * Locks: arena (per node) over chunks and free blocks; block (per 2 MiB block) over its mode and
  * its bitmap. inc/dec/claim of pages in page mode are single atomic operations.
@@ -53,6 +54,8 @@ struct memory_file_stat {
 	uint64_t punched_bytes; /* given back to the host */
 	uint64_t fallbacks; /* huge pages that became small ones */
 	uint64_t demotions; /* huge pages split by copying (counted by the caller) */
+	uint64_t
+		foreign_chunks; /* of memory_foreign.h, attached; no page of theirs is counted above */
 };
 
 /* One writer per field as noted; the fast paths below read the bases. */
@@ -214,8 +217,9 @@ static inline unsigned char *memory_file_memory(struct memory_file *mf, uint32_t
 {
 	return mf->window + ((uint64_t)page << MM_PAGE_SHIFT);
 }
-/* The host file that holds the page and the offset in it. The struct file is one of at most
- * PAGE_CLASS_COUNT that live as long as the memory_file; its ops count these pages. */
+/* The host file that holds the page and the offset in it. The struct file lives as long as the
+ * memory_file (that of a foreign file: as long as the page has references); its ops count these
+ * pages. */
 struct file *memory_file_of(struct memory_file *mf, uint32_t page, uint64_t *offset);
 /* The page number of an offset of one of those files. */
 uint32_t memory_file_page_at(struct memory_file *mf, const struct file *f, uint64_t offset);

@@ -59,7 +59,7 @@ int64_t memory_file_kernel_page_size(struct memory_file *mf, uint32_t page)
 		return -ENOMEM;
 	char *view = area + MM_HUGE_SIZE;
 
-	size = os_memory_map(view, MM_HUGE_SIZE, fd, offset);
+	size = os_memory_map(view, MM_HUGE_SIZE, fd, offset, true);
 	if (!size) {
 		os_memory_advise_huge(view, MM_HUGE_SIZE, true);
 		/* One page suffices: a huge page is mapped as a whole. */
@@ -104,7 +104,7 @@ static int try_one_huge_page(void)
 	at = os_memory_reserve(MM_HUGE_SIZE, MM_HUGE_SIZE, false);
 	rc = at ? os_memory_resize(fd, MM_HUGE_SIZE) : -ENOMEM;
 	if (!rc)
-		rc = os_memory_map(at, MM_HUGE_SIZE, fd, 0);
+		rc = os_memory_map(at, MM_HUGE_SIZE, fd, 0, true);
 	if (!rc)
 		rc = os_memory_populate(at, MM_HUGE_SIZE, true);
 	os_memory_release(at, MM_HUGE_SIZE);

@@ -88,14 +88,20 @@ void os_memory_release(void *address, uint64_t size)
 		munmap(address, size);
 }
 
-int os_memory_map(void *address, uint64_t size, int fd, uint64_t offset)
+int os_memory_map(void *address, uint64_t size, int fd, uint64_t offset, bool writable)
 {
 	if (MM_INJECT(INJECT_HOST))
 		return -ENOMEM;
-	void *p = mmap(address, size, PROT_READ | PROT_WRITE,
+	void *p = mmap(address, size, writable ? PROT_READ | PROT_WRITE : PROT_READ,
 		       MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, (off_t)offset);
 
 	return p == MAP_FAILED ? -errno : 0;
+}
+
+void os_memory_hide(void *address, uint64_t size)
+{
+	(void)mmap(address, size, PROT_NONE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 
 int os_memory_bind(void *address, uint64_t size, int node, bool strict)

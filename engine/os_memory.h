@@ -25,8 +25,11 @@ void os_memory_close(int fd);
  * align is a power of two. NULL when the limit of address space is reached. */
 void *os_memory_reserve(uint64_t size, uint64_t align, bool writable);
 void os_memory_release(void *address, uint64_t size);
-/* Shared, readable and writable, unreserved mapping of the file over what is at address. */
-MM_MUST_CHECK int os_memory_map(void *address, uint64_t size, int fd, uint64_t offset);
+/* Shared, readable, if so asked writable, unreserved mapping of the file over what is there. */
+MM_MUST_CHECK int os_memory_map(void *address, uint64_t size, int fd, uint64_t offset,
+				bool writable);
+/* Inaccessible address space over what is there. Best effort: a failure leaves it. */
+void os_memory_hide(void *address, uint64_t size);
 /* Memory policy of a mapping that nobody touched yet; strict: this node or none. A kernel without
  * NUMA (ENOSYS) is not an error. */
 MM_MUST_CHECK int os_memory_bind(void *address, uint64_t size, int node, bool strict);
