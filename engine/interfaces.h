@@ -74,6 +74,19 @@ static inline int file_data_fd(struct file *f)
 	return f->ops->data_fd(f);
 }
 
+/* For files whose map_internal says -EOPNOTSUPP. */
+static inline MM_MUST_CHECK int file_buffer_read_at(struct file *f, uint64_t offset, void *to,
+						    size_t length, size_t *done)
+{
+	return f->ops->buffer_read_at(f, offset, to, length, done);
+}
+
+static inline MM_MUST_CHECK int file_buffer_write_at(struct file *f, uint64_t offset,
+						     const void *from, size_t length, size_t *done)
+{
+	return f->ops->buffer_write_at(f, offset, from, length, done);
+}
+
 /* ---- mapping space: who maps a mappable ---- */
 
 struct invalidate_opts {

@@ -143,12 +143,9 @@ static int trap_fault(void *space, uint64_t address, mm_access at) NO_TSA
 static int create_host(struct mm_space *s, const struct host_space_ops *host, uint64_t window)
 	MAY_LOCK_LEAF
 {
-	int rc;
+	int rc = trap_install(); /* safe copies need it, whatever the host space */
 
-	if (host == &host_space_none)
-		return 0;
-	rc = trap_install();
-	if (rc)
+	if (rc || host == &host_space_none)
 		return rc;
 	rc = host->create(window, &s->host);
 	if (rc)
