@@ -167,13 +167,10 @@ static int fault_part(struct fault *f) RELEASES(entry_class) MAY_LOCK_DATA
 
 /* ---- mappables ---- */
 
-/* Can the whole unit be the 2 MiB piece t of the mappable? */
-static bool is_huge_piece(const struct fault *f, const struct translation *t, uint32_t page)
+/* Does t cover the whole folded unit, whose first page shows offset base? */
+static bool covers_unit(const struct fault *f, const struct translation *t, uint64_t base)
 {
-	uint64_t base = vma_offset(f->v, f->u.page);
-
-	return f->u.level == 1 && page % MM_HUGE_PAGES == 0 && t->source.start <= base &&
-	       t->source.end >= base + MM_HUGE_SIZE;
+	return f->u.level == 1 && t->source.start <= base && t->source.end >= base + MM_HUGE_SIZE;
 }
 
 /*
@@ -217,10 +214,13 @@ static int fault_mappable(struct fault *f) NO_TSA
 		return rc;
 	}
 	uint64_t base = f->u.level ? vma_offset(f->v, f->u.page) : first;
+
+	if (f->u.level && !covers_unit(f, &t, base))
+		return FAULT_SMALL;
 	uint32_t page = memory_file_page_at(mf, t.file, t.offset + base - t.source.start);
 	uint64_t pages = map_span(f->u.level);
 
-	if (f->u.level && !is_huge_piece(f, &t, page))
+	if (f->u.level && page % MM_HUGE_PAGES != 0)
 		return FAULT_SMALL;
 	if (copy)
 		return fault_copy_from(f, page);
