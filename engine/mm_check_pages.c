@@ -20,7 +20,6 @@ struct page_use {
 	uint32_t entries, held; /* references of entries, of mappables */
 	uint32_t privates; /* entries whose private page it is */
 	uint32_t owners; /* of those, that need no copy before a write */
-	bool writable_shown; /* the host lets somebody write it */
 	uint64_t address; /* of one entry */
 	uint64_t space; /* id of its space */
 };
@@ -56,7 +55,6 @@ static void count_entry(struct pages_check *c, const struct check_space *s,
 {
 	uint32_t first = entry_page(e->word);
 	bool is_private = e->word & ENTRY_PRIVATE;
-	bool writable = entry_access(e->word) & MM_WRITE;
 	struct block_use *b = block_of(c, first); /* of all its pages: huge ones are aligned */
 
 	b->deposits += is_private && (e->word & ENTRY_HUGE);
@@ -66,7 +64,6 @@ static void count_entry(struct pages_check *c, const struct check_space *s,
 		use->entries++;
 		use->privates += is_private;
 		use->owners += is_private && !(e->word & ENTRY_COPY);
-		use->writable_shown |= writable && (e->word & ENTRY_HOSTED);
 		use->address = (e->page + i) << MM_PAGE_SHIFT;
 		use->space = s->s->ms.id;
 	}
@@ -96,15 +93,6 @@ static void count_all(struct pages_check *c, const struct check_space *spaces, s
 
 /* ---- comparing ---- */
 
-static bool is_dirty(struct memory_file *mf, uint32_t page)
-{
-	uint32_t whole =
-		atomic_load_explicit(&memory_file_block(mf, page)->whole, memory_order_acquire);
-	uint32_t word = atomic_load_explicit(&mf->counts[page], memory_order_acquire);
-
-	return whole ? whole & BLOCK_DIRTY : word & MEMORY_PAGE_DIRTY;
-}
-
 static void check_page(struct memory_file *mf, uint32_t page, const struct page_use *use)
 {
 	uint32_t references = memory_file_count(mf, page);
@@ -120,10 +108,6 @@ static void check_page(struct memory_file *mf, uint32_t page, const struct page_
 	if (use->privates && use->held)
 		mm_fail("page %u is private at address %#" PRIx64 " of space %" PRIu64
 			", and a mappable has it",
-			page, use->address, use->space);
-	if (use->writable_shown && !is_dirty(mf, page))
-		mm_fail("page %u is shown writable at address %#" PRIx64 " of space %" PRIu64
-			", and would be taken for clean",
 			page, use->address, use->space);
 }
 

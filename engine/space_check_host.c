@@ -59,6 +59,29 @@ static uint64_t inode_of(struct host_check *c, struct file *f)
 	return c->last_inode;
 }
 
+static bool is_dirty(struct memory_file *mf, uint32_t page)
+{
+	uint32_t whole =
+		atomic_load_explicit(&memory_file_block(mf, page)->whole, memory_order_acquire);
+	uint32_t word = atomic_load_explicit(&mf->counts[page], memory_order_acquire);
+
+	return whole ? whole & BLOCK_DIRTY : word & MEMORY_PAGE_DIRTY;
+}
+
+/* What the host lets an application write must not be taken for zero when it is freed. */
+static void check_dirty(struct memory_file *mf, const struct check_entry *e, uint64_t address,
+			uint64_t end)
+{
+	for (uint64_t a = address >> MM_PAGE_SHIFT; a < end >> MM_PAGE_SHIFT; a++) {
+		uint32_t page = entry_page(e->word) + (uint32_t)(a - e->page);
+
+		if (!is_dirty(mf, page))
+			mm_fail("address %#" PRIx64
+				": page %u is shown writable, and would be taken for clean",
+				a << MM_PAGE_SHIFT, page);
+	}
+}
+
 /* The part of a piece from `address` on that one entry explains; returns its end. */
 static uint64_t check_shown(struct host_check *c, const struct piece *p, uint64_t address)
 {
@@ -83,7 +106,11 @@ static uint64_t check_shown(struct host_check *c, const struct piece *p, uint64_
 		mm_fail("address %#" PRIx64 ": the host permits %u, the entry %u", address,
 			p->perms, entry_access(e->word));
 	end = check_entry_end(e) << MM_PAGE_SHIFT;
-	return end < p->range.end ? end : p->range.end;
+	if (end > p->range.end)
+		end = p->range.end;
+	if (p->perms & MM_WRITE)
+		check_dirty(mf, e, address, end);
+	return end;
 }
 
 /* Are all bytes of the entry in pieces? */
