@@ -106,6 +106,28 @@ void unit_drop_vmas(struct mm_space *s, const struct unit_drop *d, uint32_t *dea
 void unit_split(struct mm_space *s, struct map_unit *u, uint64_t gone, uint64_t gone_end)
 	RELEASES(entry_class);
 
+/*
+ * What the host is to stop showing, collected over the entries of a held unit: one call for as
+ * many as can be. An entry between them that stays shown must not be hidden with them: flush there.
+ */
+struct unit_hide {
+	uint64_t first, end; /* address pages; end 0: nothing */
+};
+
+static inline void unit_hide_add(struct unit_hide *h, uint64_t first, uint64_t end)
+{
+	h->first = h->end ? h->first : first;
+	h->end = end;
+}
+
+static inline void unit_hide_flush(struct mm_space *s, struct unit_hide *h) REQUIRES(entry_class)
+	MAY_LOCK_PLATFORM
+{
+	if (h->end)
+		s->host->ops->unmap(s->host, pages_to_addresses(h->first, h->end));
+	h->end = 0;
+}
+
 /* Does the unit reach beyond [start, end) with a folded translation? */
 static inline bool unit_is_partial(const struct map_unit *u, uint64_t start, uint64_t end)
 {

@@ -60,8 +60,7 @@ void unit_take(struct mm_space *s, struct map_unit *u, bool drop_private, bool d
 {
 	uint64_t span = map_span(u->level);
 	uint64_t page = u->page;
-	uint64_t hosted_first = 0;
-	uint64_t hosted_end = 0;
+	struct unit_hide hide = { 0 };
 
 	d->page_count = d->run_count = 0;
 	d->huge = 0;
@@ -75,12 +74,12 @@ void unit_take(struct mm_space *s, struct map_unit *u, bool drop_private, bool d
 				d->huge = entry_page(word);
 			else
 				d->pages[d->page_count++] = entry_page(word);
-			if (word & ENTRY_HOSTED) {
-				hosted_first = hosted_end ? hosted_first : page;
-				hosted_end = page + span;
-			}
+			if (word & ENTRY_HOSTED)
+				unit_hide_add(&hide, page, page + span);
 			if ((word & ENTRY_HUGE) && (word & ENTRY_PRIVATE))
 				unit_withdraw(s, d->huge);
+		} else if (word & ENTRY_HOSTED) {
+			unit_hide_flush(s, &hide);
 		}
 		if (drop_vmas && entry_vma(word)) {
 			add_run(d, entry_vma(word), page, page + span);
@@ -89,8 +88,7 @@ void unit_take(struct mm_space *s, struct map_unit *u, bool drop_private, bool d
 		if (rest != word)
 			map_unit_set(u, i, rest);
 	}
-	if (hosted_end)
-		s->host->ops->unmap(s->host, pages_to_addresses(hosted_first, hosted_end));
+	unit_hide_flush(s, &hide);
 }
 
 void unit_drop_pages(struct mm_space *s, const struct unit_drop *d)
