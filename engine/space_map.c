@@ -99,6 +99,8 @@ int space_publish(struct mm_space *s, uint64_t start, uint64_t end, uint32_t vma
 
 static int check_opts(const struct mm_space *s, const struct mmap_opts *o, uint64_t *length)
 {
+	if (o->mappable && !page_aligned(o->offset))
+		return -EINVAL;
 	if (!o->length || !page_round_up(o->length, length))
 		return o->length ? -ENOMEM : -EINVAL;
 	if (o->fixed && !page_aligned(o->address))
@@ -109,12 +111,8 @@ static int check_opts(const struct mm_space *s, const struct mmap_opts *o, uint6
 		return -EINVAL;
 	if (o->grows_down && o->mappable)
 		return -EINVAL;
-	if (o->mappable && (!page_aligned(o->offset)))
-		return -EINVAL;
 	if (o->mappable && o->offset + *length < o->offset)
 		return -EOVERFLOW;
-	if (!access_superset_of(o->max_perms, access_effective(o->perms)))
-		return -EACCES;
 	if (!o->mappable && !o->is_private)
 		return -EINVAL;
 	if (*length > s->end_page << MM_PAGE_SHIFT)
@@ -206,6 +204,8 @@ static int map_range(struct mm_space *s, const struct mmap_opts *o, uint64_t sta
 		return o->no_replace ? -EEXIST : -ENOMEM;
 	if (o->mlock_mode != MLOCK_NONE && !space_may_lock(s))
 		return -EPERM;
+	if (!access_superset_of(o->max_perms, access_effective(o->perms)))
+		return -EACCES;
 	*mode = o->mlock_mode > s->mlock_default ? o->mlock_mode : s->mlock_default;
 	rc = vma_create(vmas, o, start, end, (uint8_t)s->mm->page_class, &vma);
 	if (rc)
@@ -342,8 +342,7 @@ static int protect_unit(struct mm_space *s, struct map_unit *u, struct protect *
 {
 	struct pool *vmas = &s->mm->vma_pool;
 	uint64_t page = u->page;
-	uint64_t lost_first = 0;
-	uint64_t lost_end = 0;
+	struct unit_hide hide = { 0 };
 	int rc = 0;
 
 	for (unsigned i = u->first; i <= u->last && !rc; i++, page += map_span(u->level)) {
@@ -385,9 +384,10 @@ static int protect_unit(struct mm_space *s, struct map_unit *u, struct protect *
 		if (!(word & ENTRY_PRIVATE))
 			now &= old; /* a mappable is asked again for more */
 		if ((word & ENTRY_HOSTED) && (old & ~now)) {
-			lost_first = lost_end ? lost_first : page;
-			lost_end = page + map_span(u->level);
+			unit_hide_add(&hide, page, page + map_span(u->level));
 			word &= ~ENTRY_HOSTED;
+		} else if (word & ENTRY_HOSTED) {
+			unit_hide_flush(s, &hide);
 		}
 		word = (word & ~(ENTRY_VMA_MASK | ENTRY_ACCESS_MASK)) | entry_of_vma(p->to);
 		if (word & ENTRY_PRESENT)
@@ -396,8 +396,7 @@ static int protect_unit(struct mm_space *s, struct map_unit *u, struct protect *
 		vma_drop(vmas, from, 1, p->dead);
 		map_unit_set(u, i, word);
 	}
-	if (lost_end)
-		s->host->ops->unmap(s->host, pages_to_addresses(lost_first, lost_end));
+	unit_hide_flush(s, &hide);
 	return rc;
 }
 
