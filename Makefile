@@ -10,6 +10,8 @@ PREFIX ?= /usr/local
 CLANG ?= clang-14
 FORMAT ?= clang-format-14
 SECONDS := 60
+SEED := 1
+OPS := 200
 JOBS ?= $(shell nproc)
 COMMIT := $(shell git describe --always --dirty --exclude '*' 2>/dev/null || echo unknown)
 export CI CLANG COVERAGE_MIN DEPS FORMAT JOBS
@@ -43,13 +45,16 @@ workloads := $(wildcard workloads/*.c)
 translators := $(wildcard translators/*.c)
 unit := $(wildcard tests/unit/*_test.c)
 fuzz := $(wildcard tests/fuzz/*_fuzz.c)
+oracle := $(wildcard tests/oracle/*.c)
 cli := $(shell find tests/cli -maxdepth 1 -type f -perm -u+x | sort)
-sources := $(engine) $(program) $(micro) $(harness) $(workloads) $(translators) $(unit) $(fuzz)
+sources := $(engine) $(program) $(micro) $(harness) $(workloads) $(translators) $(unit) $(fuzz) $(oracle)
 objects = $(patsubst %,$(B)/%.o,$(basename $(1)))
 archives := $(B)/libworkloads.a $(B)/libtranslators.a $(B)/libharness.a $(B)/libengine.a
 LINK = -Wl,--start-group $(archives) -Wl,--end-group
 unit_programs := $(unit:%.c=$(B)/%)
 fuzz_programs := $(fuzz:%.c=$(B)/%)
+oracle_mains := tests/oracle/oracle.c tests/oracle/replay.c
+oracle_programs := $(oracle_mains:%.c=$(B)/%)
 
 all: $(if $(filter release,$(V)),faultline,$(B)/faultline) ## build ./faultline (other V=: build/<V>/faultline)
 
@@ -97,10 +102,14 @@ fuzz-run: $(fuzz_programs)
 			-artifact_prefix=build/corpus/$$name- build/corpus/$$name tests/fuzz/corpus/$$name; \
 	done
 
+oracle: $(oracle_programs) ## random operations, Linux as the judge (SEED=1 OPS=200 SECONDS=60)
+	$(B)/tests/oracle/replay tests/oracle/cases/*.ops
+	$(B)/tests/oracle/oracle --seed $(SEED) --ops $(OPS) --seconds $(SECONDS)
+
 micro: $(B)/micro ## the micro suite of the engine's primitives on Google Benchmark (ARGS=its flags)
 	$(B)/micro $(ARGS)
 
-programs: all $(unit_programs)
+programs: all $(unit_programs) $(oracle_programs)
 
 install: all ## install below PREFIX=/usr/local (DESTDIR= honoured)
 	install -D -m 755 faultline $(DESTDIR)$(PREFIX)/bin/faultline
@@ -138,6 +147,10 @@ $(B)/tests/unit/%_test: $(B)/tests/unit/%_test.o $(archives)
 $(B)/tests/fuzz/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(archives)
 	$(CC) $(FLAGS) -fsanitize=fuzzer $(LDFLAGS) $< $(LINK) $(LIBS) -o $@
 
+# Not position-independent: Linux lets a heap be moved to where the oracle wants it only above it.
+$(oracle_programs): %: %.o $(call objects,$(filter-out $(oracle_mains),$(oracle))) $(archives)
+	$(CC) $(FLAGS) -no-pie $(LDFLAGS) $(filter %.o,$^) $(LINK) $(LIBS) -o $@
+
 $(B)/micro: $(call objects,$(micro)) $(archives)
 	$(CXX) $(FLAGS) $(LDFLAGS) $(filter %.o,$^) $(LINK) -lbenchmark $(LIBS) -o $@
 
@@ -161,8 +174,8 @@ $(B)/version: FORCE
 $(call objects,harness/plot_asset.c): $(wildcard plots/*.gp plots/report.*)
 
 FORCE:
-.PHONY: all run check deps test cli asan tsan debug coverage order lint format fuzz fuzz-run micro \
-	programs install clean help FORCE
+.PHONY: all run check deps test cli asan tsan debug coverage order lint format fuzz fuzz-run oracle \
+	micro programs install clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(patsubst %.o,%.d,$(call objects,$(sources)))

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* op.c - see op.h: operations to text and back. */
+#include "tests/oracle/op.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ORACLE_NAME(name, weight) #name,
+static const char *const names[] = { ORACLE_OPS(ORACLE_NAME) };
+#undef ORACLE_NAME
+
+static const struct {
+	const char *name;
+	uint32_t flag;
+} flag_names[] = {
+	{ "fixed", FLAG_FIXED },
+	{ "noreplace", FLAG_NOREPLACE },
+	{ "grows_down", FLAG_GROWS_DOWN },
+	{ "populate", FLAG_POPULATE },
+	{ "locked", FLAG_LOCKED },
+	{ "shared", FLAG_SHARED },
+	{ "anon", FLAG_ANON },
+	{ "read_only", FLAG_READ_ONLY },
+	{ "dontneed", FLAG_DONTNEED },
+};
+#define FLAG_COUNT (sizeof(flag_names) / sizeof(flag_names[0]))
+
+uint64_t object_size(unsigned i)
+{
+	static const uint64_t sizes[OBJECTS] = { 8 * PAGE, 24 * PAGE + 100, 0, 3 * HUGE };
+
+	return sizes[i];
+}
+
+const char *op_name(unsigned kind)
+{
+	return kind < OP_KINDS ? names[kind] : "?";
+}
+
+int area_index(uint64_t address)
+{
+	if (address >= SMALL_BASE && address < SMALL_BASE + SMALL_PAGES * PAGE)
+		return (int)((address - SMALL_BASE) / PAGE);
+	if (address >= BIG_BASE && address < BIG_BASE + BIG_PAGES * PAGE)
+		return SMALL_PAGES + (int)((address - BIG_BASE) / PAGE);
+	return -1;
+}
+
+uint64_t area_address(unsigned i)
+{
+	return i < SMALL_PAGES ? SMALL_BASE + i * PAGE : BIG_BASE + (i - SMALL_PAGES) * PAGE;
+}
+
+/* ---- to text ---- */
+
+static void put_number(FILE *to, const char *key, uint64_t value)
+{
+	if (value)
+		fprintf(to, value < 10 ? " %s=%llu" : " %s=0x%llx", key, (unsigned long long)value);
+}
+
+static void put(FILE *to, const struct op *op)
+{
+	fputs(op_name(op->kind), to);
+	put_number(to, "process", op->process);
+	put_number(to, "object", op->object);
+	put_number(to, "address", op->address);
+	put_number(to, "length", op->length);
+	put_number(to, "offset", op->offset);
+	put_number(to, "value", op->value);
+	if (op->prot)
+		fprintf(to, " prot=%s%s%s", op->prot & PROT_R ? "r" : "",
+			op->prot & PROT_W ? "w" : "", op->prot & PROT_X ? "x" : "");
+	if (!op->flags)
+		return;
+	const char *separator = " flags=";
+
+	for (size_t i = 0; i < FLAG_COUNT; i++)
+		if (op->flags & flag_names[i].flag) {
+			fprintf(to, "%s%s", separator, flag_names[i].name);
+			separator = ",";
+		}
+}
+
+const char *op_print(const struct op *op, char *text, size_t size)
+{
+	FILE *to = fmemopen(text, size, "w");
+
+	if (!to)
+		abort();
+	put(to, op);
+	fclose(to); /* ends the text with a NUL */
+	return text;
+}
+
+void run_write(const struct run *run, FILE *to)
+{
+	fprintf(to, "class %s\n", run->thp ? "thp" : "4k");
+	for (size_t i = 0; i < run->count; i++) {
+		put(to, &run->ops[i]);
+		fputc('\n', to);
+	}
+}
+
+/* ---- from text ---- */
+
+static bool parse_flags(char *value, uint32_t *flags)
+{
+	char *rest = NULL;
+
+	for (char *word = strtok_r(value, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
+		size_t i = 0;
+
+		while (i < FLAG_COUNT && strcmp(flag_names[i].name, word) != 0)
+			i++;
+		if (i == FLAG_COUNT)
+			return false;
+		*flags |= flag_names[i].flag;
+	}
+	return true;
+}
+
+static bool parse_prot(const char *value, uint8_t *prot)
+{
+	for (; *value; value++) {
+		const char *at = strchr("rwx", *value);
+
+		if (!at)
+			return false;
+		*prot |= (uint8_t)(1u << (at - "rwx"));
+	}
+	return true;
+}
+
+static bool parse_field(const char *key, char *value, struct op *op)
+{
+	struct {
+		const char *key;
+		uint64_t *to;
+		uint64_t end; /* values are below; 0: any */
+	} fields[] = {
+		{ "address", &op->address, 0 },
+		{ "length", &op->length, 0 },
+		{ "offset", &op->offset, 0 },
+		{ "value", &op->value, 0 },
+	};
+	char *end;
+
+	if (!strcmp(key, "prot"))
+		return parse_prot(value, &op->prot);
+	if (!strcmp(key, "flags"))
+		return parse_flags(value, &op->flags);
+	errno = 0;
+	uint64_t number = strtoull(value, &end, 0);
+
+	if (errno || *end || end == value)
+		return false;
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (!strcmp(key, fields[i].key)) {
+			*fields[i].to = number;
+			return true;
+		}
+	if (!strcmp(key, "process") && number < PROCESSES) {
+		op->process = (uint8_t)number;
+		return true;
+	}
+	if (!strcmp(key, "object") && number < OBJECTS) {
+		op->object = (uint8_t)number;
+		return true;
+	}
+	return false;
+}
+
+bool op_parse(char *line, struct op *op, const char **why)
+{
+	char *rest = NULL;
+	char *word = strtok_r(line, " \t\n", &rest);
+
+	*op = (struct op){ 0 };
+	*why = "no such operation";
+	while (op->kind < OP_KINDS && (!word || strcmp(word, names[op->kind]) != 0))
+		op->kind++;
+	if (op->kind == OP_KINDS)
+		return false;
+	*why = "no such field or value";
+	while ((word = strtok_r(NULL, " \t\n", &rest))) {
+		char *value = strchr(word, '=');
+
+		if (!value)
+			return false;
+		*value++ = '\0';
+		if (!parse_field(word, value, op))
+			return false;
+	}
+	return true;
+}
+
+static bool read_line(char *line, struct run *run, size_t *room, const char **why)
+{
+	if (line[0] == '#' || line[strspn(line, " \t\n")] == '\0')
+		return true;
+	if (!strncmp(line, "class ", 6)) {
+		run->thp = !strncmp(line + 6, "thp", 3);
+		return true;
+	}
+	if (run->count == *room) {
+		*room = *room ? 2 * *room : 64;
+		run->ops = realloc(run->ops, *room * sizeof(struct op));
+		if (!run->ops)
+			abort();
+	}
+	return op_parse(line, &run->ops[run->count++], why);
+}
+
+bool run_read(const char *path, struct run *run)
+{
+	char line[1024];
+	const char *why = NULL;
+	size_t room = 0;
+	unsigned number = 0;
+	FILE *from = fopen(path, "r");
+
+	*run = (struct run){ 0 };
+	if (!from) {
+		fprintf(stderr, "%s: %s\n", path, strerror(errno));
+		return false;
+	}
+	while (fgets(line, sizeof(line), from)) {
+		number++;
+		if (!read_line(line, run, &room, &why)) {
+			fprintf(stderr, "%s:%u: %s\n", path, number, why);
+			fclose(from);
+			run_release(run);
+			return false;
+		}
+	}
+	fclose(from);
+	return true;
+}
+
+void run_release(struct run *run)
+{
+	free(run->ops);
+	*run = (struct run){ 0 };
+}
