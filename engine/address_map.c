@@ -437,14 +437,17 @@ void address_map_remove_leaf(struct address_map *m, struct map_unit *u, uint64_t
 
 /* ---- walks without locks ---- */
 
-static bool visit_node(const struct node *n, unsigned level, uint64_t page, map_visit_fn visit,
-		       void *arg)
+/* Entries of a node at `page`, from the one that covers page `from` on. */
+static bool visit_node(const struct node *n, unsigned level, uint64_t page, uint64_t from,
+		       map_visit_fn visit, void *arg)
 {
-	for (unsigned i = 0; i < MAP_FANOUT; i++, page += map_span(level)) {
+	unsigned i = from > page ? map_slot(from, level) : 0;
+
+	for (page += i * map_span(level); i < MAP_FANOUT; i++, page += map_span(level)) {
 		uint64_t word = atomic_load_explicit(&n->entry[i], memory_order_acquire);
 
 		if (word & ENTRY_CHILD) {
-			if (!visit_node(entry_node(word), level - 1, page, visit, arg))
+			if (!visit_node(entry_node(word), level - 1, page, from, visit, arg))
 				return false;
 		} else if (entry_vma(word) && !visit(page, level, word, arg)) {
 			return false;
@@ -453,11 +456,18 @@ static bool visit_node(const struct node *n, unsigned level, uint64_t page, map_
 	return true;
 }
 
-void address_map_visit(const struct address_map *m, map_visit_fn visit, void *arg)
+void address_map_visit_from(const struct address_map *m, uint64_t from, map_visit_fn visit,
+			    void *arg)
 {
 	mm_rcu_read_lock();
-	visit_node(m->root, MAP_LEVELS - 1, 0, visit, arg);
+	if (from < MAP_PAGES)
+		visit_node(m->root, MAP_LEVELS - 1, 0, from, visit, arg);
 	mm_rcu_read_unlock();
+}
+
+void address_map_visit(const struct address_map *m, map_visit_fn visit, void *arg)
+{
+	address_map_visit_from(m, 0, visit, arg);
 }
 
 static uint64_t count_nodes(const struct node *n)

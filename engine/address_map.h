@@ -177,6 +177,10 @@ void node_free(struct node *n) MAY_LOCK_LEAF; /* never published, or after a gra
  */
 typedef bool (*map_visit_fn)(uint64_t page, unsigned level, uint64_t word, void *arg);
 void address_map_visit(const struct address_map *m, map_visit_fn visit, void *arg);
+/* The same from the entry that covers page `from` on; while the range's mapping lock is held, what
+ * vma each page has is exact. */
+void address_map_visit_from(const struct address_map *m, uint64_t from, map_visit_fn visit,
+			    void *arg);
 /* Nodes of a map at a quiescent point, for checks. */
 uint64_t address_map_count_nodes(const struct address_map *m);
 /* Leaves of any map that were removed and not reclaimed yet. */

@@ -33,7 +33,7 @@ enum shared_memory_seal {
  * -EINVAL (cls). */
 MM_MUST_CHECK int shared_memory_create(struct memory_file *mf, uint64_t size_bytes,
 				       enum page_class cls, const char *name,
-				       struct shared_memory **out);
+				       struct shared_memory **out) MAY_LOCK_LEAF;
 
 struct mappable *shared_memory_mappable(struct shared_memory *sm);
 struct mapping_identity *shared_memory_identity(struct shared_memory *sm);

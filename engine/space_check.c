@@ -5,12 +5,16 @@
  * Checked here, entry by entry: it lies in the space (P1), under a vma that permits what it permits
  * (P2, P4: the vma over that very page, since the entry names it), private pages under private
  * mappings and pages of a mappable under mappings of one (P6), nothing writable that must be
- * copied first (P4), each vma named exactly as often as it counts. What needs the host, the pages or
- * the mappables is in the files next to this one.
+ * copied first (P4), each vma named exactly as often as it counts, the listing whole and joined
+ * (P10). What needs the host, the pages or the mappables is in the files next to this one.
  *
  * No locks: the caller has seen to it that nothing else runs (a quiescent point).
  */
 #include "engine/space_check.h"
+
+#include <string.h>
+
+#include "engine/mm_listing.h"
 
 static bool collect_entry(uint64_t page, unsigned level, uint64_t word, void *arg)
 {
@@ -145,6 +149,65 @@ void check_entries(const struct check_space *c)
 		check_entry(c, &c->entries[i]);
 }
 
+/* ---- the listing ---- */
+
+struct listing_check {
+	struct mm_listing_line last;
+	uint64_t mapped, resident; /* bytes of all lines */
+};
+
+static bool are_mergeable(const struct mm_listing_line *a, const struct mm_listing_line *b)
+{
+	return a->range.end == b->range.start && a->perms == b->perms &&
+	       a->max_perms == b->max_perms && a->is_private == b->is_private &&
+	       a->grows_down == b->grows_down && a->locked == b->locked &&
+	       a->lock_on_fault == b->lock_on_fault && a->dontfork == b->dontfork &&
+	       a->may_be_huge == b->may_be_huge && a->device == b->device && a->inode == b->inode &&
+	       a->mappable == b->mappable &&
+	       (!a->mappable || a->offset + addr_range_length(a->range) == b->offset) &&
+	       strcmp(a->name, b->name) == 0;
+}
+
+static bool check_line(const struct mm_listing_line *line, void *arg)
+{
+	struct listing_check *c = arg;
+
+	if (line->range.start >= line->range.end || line->range.start < c->last.range.end)
+		mm_fail("listing: [%#llx, %#llx) follows [%#llx, %#llx)",
+			(unsigned long long)line->range.start, (unsigned long long)line->range.end,
+			(unsigned long long)c->last.range.start,
+			(unsigned long long)c->last.range.end);
+	if (are_mergeable(&c->last, line))
+		mm_fail("listing: [%#llx, %#llx) and [%#llx, %#llx) are equal in all but range",
+			(unsigned long long)c->last.range.start,
+			(unsigned long long)c->last.range.end,
+			(unsigned long long)line->range.start, (unsigned long long)line->range.end);
+	c->last = *line;
+	c->mapped += addr_range_length(line->range);
+	c->resident += line->memory.resident;
+	return true;
+}
+
+/* P1, P10: the listing is what the entries say, ascending, with neighbours joined. */
+static void check_listing(const struct check_space *c) MAY_LOCK_ANY
+{
+	struct listing_check listing = { .mapped = 0 };
+	uint64_t mapped = 0;
+	uint64_t resident = 0;
+
+	for (size_t i = 0; i < c->count; i++) {
+		uint64_t bytes = map_span(c->entries[i].level) << MM_PAGE_SHIFT;
+
+		mapped += bytes;
+		resident += c->entries[i].word & ENTRY_PRESENT ? bytes : 0;
+	}
+	mm_listing(c->s, check_line, &listing);
+	if (listing.mapped != mapped || listing.resident != resident)
+		mm_fail("listing: %llu bytes mapped, %llu resident; entries: %llu and %llu",
+			(unsigned long long)listing.mapped, (unsigned long long)listing.resident,
+			(unsigned long long)mapped, (unsigned long long)resident);
+}
+
 /* ---- vmas ---- */
 
 /* Each vma counts the entries that name it; one that nobody names is dead and gone. */
@@ -197,10 +260,11 @@ static void check_nodes(struct mm *mm, const struct check_space *spaces, size_t 
 
 /* ---- the checks ---- */
 
-static void check_space(struct check_space *c)
+static void check_space(struct check_space *c) MAY_LOCK_ANY
 {
 	check_entries(c);
 	check_host(c);
+	check_listing(c);
 }
 
 void mm_space_check(struct mm_space *s)
