@@ -326,9 +326,10 @@ bool address_map_try_page(struct address_map *m, uint64_t page, uint64_t mask, u
 	mm_rcu_read_lock();
 	descend(m, page, &p);
 	if (!p.level && (p.word & free_mask) == want)
-		locked = atomic_compare_exchange_strong_explicit(
-			p.entry, &p.word, p.word | ENTRY_LOCK, memory_order_seq_cst,
-			memory_order_relaxed);
+		locked = atomic_compare_exchange_strong_explicit(p.entry, &p.word,
+								 p.word | ENTRY_LOCK,
+								 memory_order_seq_cst,
+								 memory_order_relaxed);
 	mm_rcu_read_unlock(); /* the lock pins the node from here */
 	if (!locked)
 		return false;
@@ -421,6 +422,17 @@ void map_unit_unlock(struct address_map *m, struct map_unit *u) NO_TSA
 	}
 }
 
+void map_unit_unlock_words(struct address_map *m, struct map_unit *u, const uint64_t *words) NO_TSA
+{
+	uint64_t page = map_unit_end(u);
+
+	for (unsigned i = u->last + 1; i-- > u->first;) {
+		page -= map_span(u->level);
+		lock_rank_pop(RANK_ENTRY, entry_key(m, page), LOCK_SITE);
+		entry_unlock(&u->node->entry[i], words[i - u->first]);
+	}
+}
+
 void address_map_remove_leaf(struct address_map *m, struct map_unit *u, uint64_t word) NO_TSA
 {
 	MM_CHECK(map_unit_is_leaf(u) && u->parent);
@@ -491,6 +503,26 @@ uint64_t address_map_count_nodes(const struct address_map *m)
 		 atomic_load_explicit(&m->root->entry[m->near_slot], memory_order_acquire) ==
 			 ((uint64_t)(uintptr_t)near | ENTRY_CHILD));
 	return count_nodes(m->root);
+}
+
+uint32_t address_map_peek_run(const struct address_map *m, uint64_t page, uint64_t *end)
+{
+	struct place p;
+
+	mm_rcu_read_lock();
+	descend(m, page, &p);
+	uint32_t vma = entry_vma(p.word);
+	unsigned slot = map_slot(page, p.level) + 1;
+
+	for (; slot < MAP_FANOUT; slot++) {
+		uint64_t word = atomic_load_explicit(&p.node->entry[slot], memory_order_relaxed);
+
+		if ((word & ENTRY_CHILD) || entry_vma(word) != vma)
+			break;
+	}
+	mm_rcu_read_unlock();
+	*end = (page & ~(map_span(p.level + 1) - 1)) + slot * map_span(p.level);
+	return vma;
 }
 
 bool address_map_find_gap(const struct address_map *m, uint64_t from, uint64_t to, uint64_t pages,

@@ -144,6 +144,9 @@ static inline void map_unit_install(struct address_map *m, struct map_unit *u, u
 
 /* Unlocks all entries with the words that map_unit_set gave them. */
 void map_unit_unlock(struct address_map *m, struct map_unit *u) RELEASES(entry_class);
+/* Unlocks all entries; entry u->first + i gets words[i]. One exchange an entry. */
+void map_unit_unlock_words(struct address_map *m, struct map_unit *u, const uint64_t *words)
+	RELEASES(entry_class);
 
 /*
  * The unit is a whole leaf (512 entries): removes the node, and its parent entry becomes `word`
@@ -185,6 +188,11 @@ void address_map_visit_from(const struct address_map *m, uint64_t from, map_visi
 uint64_t address_map_count_nodes(const struct address_map *m);
 /* Leaves of any map that were removed and not reclaimed yet. */
 uint64_t address_map_leaves_waiting(void);
+/*
+ * The vma index (0: none) at `page`, and *end, the page up to which it goes on, as far as the node
+ * of that entry tells. A hint unless the caller holds `mapping`. Lock-free.
+ */
+uint32_t address_map_peek_run(const struct address_map *m, uint64_t page, uint64_t *end);
 /* First gap of `pages` unmapped pages in [from, to), aligned; false: none. A hint unless the
  * caller holds `mapping` of [from, to). */
 bool address_map_find_gap(const struct address_map *m, uint64_t from, uint64_t to, uint64_t pages,

@@ -42,8 +42,8 @@ static bool next_run(const struct mm_space *s, uint64_t *cursor, struct unit_run
 {
 	run->vma = 0;
 	while (*cursor < MAP_PAGES) {
-		unsigned level;
-		uint32_t vma = entry_vma(address_map_peek(&s->map, *cursor, &level));
+		uint64_t end;
+		uint32_t vma = address_map_peek_run(&s->map, *cursor, &end);
 
 		if (run->vma && vma != run->vma)
 			break;
@@ -51,11 +51,8 @@ static bool next_run(const struct mm_space *s, uint64_t *cursor, struct unit_run
 			run->vma = vma;
 			run->first = *cursor;
 		}
-		*cursor = (*cursor & ~(map_span(level) - 1)) + map_span(level);
-		run->end = *cursor;
+		*cursor = run->end = end;
 	}
-	if (run->vma)
-		run->end = *cursor < MAP_PAGES ? *cursor : MAP_PAGES;
 	return run->vma != 0;
 }
 
@@ -145,7 +142,7 @@ static void count_clones(struct unit_copy *c)
 }
 
 /* Enters the vma of an entry: false if the child does not get it. */
-static bool enter_vma(struct unit_copy *c, uint32_t vma)
+static inline bool enter_vma(struct unit_copy *c, uint32_t vma)
 {
 	const struct vma *v;
 
@@ -161,7 +158,8 @@ static bool enter_vma(struct unit_copy *c, uint32_t vma)
 }
 
 /* Marks a private translation as shared: *word for both; its page gets a reference. */
-static void share(struct unit_copy *c, uint64_t *word, uint64_t page, unsigned level) MAY_LOCK_BLOCK
+static inline void share(struct unit_copy *c, uint64_t *word, uint64_t page, unsigned level)
+	MAY_LOCK_BLOCK
 {
 	struct memory_file *mf = c->parent->mm->memory;
 
@@ -179,7 +177,7 @@ static void share(struct unit_copy *c, uint64_t *word, uint64_t page, unsigned l
 
 /* Is any page of a present private word pinned? Pins are made under the entry's lock, which we
  * hold; those that go meanwhile cost a copy too many. */
-static bool is_pinned(const struct fork *f, uint64_t word, unsigned level)
+static inline bool is_pinned(const struct fork *f, uint64_t word, unsigned level)
 {
 	if (!atomic_load_explicit(&f->parent->has_pinned, memory_order_relaxed))
 		return false;
@@ -220,37 +218,35 @@ static int copy_leaf(struct fork *f, struct map_unit *u, struct map_unit *cu, st
 {
 	/* NO_TSA: releases what its caller locked, by two different calls. */
 	struct unit_copy c = { f->parent, f->child, 0, 0, 0, 0, 0 };
-	uint64_t words[MAP_FANOUT];
+	uint64_t ours[MAP_FANOUT];
+	uint64_t theirs[MAP_FANOUT];
 	int rc = 0;
 
 	for (unsigned i = 0; i < MAP_FANOUT; i++) {
 		uint64_t word = map_unit_word(u, i);
 
-		words[i] = 0;
+		ours[i] = word;
+		theirs[i] = 0;
 		if (!entry_vma(word) || !enter_vma(&c, entry_vma(word)))
 			continue;
-		words[i] = entry_of_vma(c.clone);
+		theirs[i] = entry_of_vma(c.clone);
 		if (rc || !(word & ENTRY_PRESENT) || !(word & ENTRY_PRIVATE))
 			continue; /* after a failure the child only learns what it has to unmap */
 		if (is_pinned(f, word, 0)) {
 			rc = copy_pinned(f, &word, 0);
 			if (!rc)
-				words[i] = child_word(word, c.clone);
+				theirs[i] = child_word(word, c.clone);
 			continue;
 		}
-		uint64_t shared = word;
-
-		share(&c, &shared, u->page + i, 0);
-		words[i] = child_word(shared, c.clone);
-		if (shared != word)
-			map_unit_set(u, i, shared);
+		share(&c, &ours[i], u->page + i, 0);
+		theirs[i] = child_word(ours[i], c.clone);
 	}
 	count_clones(&c);
 	if (c.hosted_end)
 		f->parent->host->ops->unmap(f->parent->host,
 					    pages_to_addresses(c.hosted_first, c.hosted_end));
-	map_unit_expand(&f->child->map, cu, spare, words);
-	map_unit_unlock(&f->parent->map, u);
+	map_unit_expand(&f->child->map, cu, spare, theirs);
+	map_unit_unlock_words(&f->parent->map, u, ours);
 	return rc;
 }
 
