@@ -279,6 +279,30 @@ void map_unit_expand(struct address_map *m, struct map_unit *u, struct node *spa
 	entry_unlock(&u->node->entry[u->first], (uint64_t)(uintptr_t)spare | ENTRY_CHILD);
 }
 
+int address_map_expand(struct address_map *m, uint64_t page, unsigned level) NO_TSA
+{
+	/* NO_TSA: Clang cannot follow a lock that is taken or not, in a loop. */
+	const struct wish wish = { 0, 0 };
+	struct place p;
+	unsigned now;
+	int rc = 0;
+
+	address_map_peek(m, page, &now);
+	while (now > level && !rc) {
+		lock_rank_push(RANK_ENTRY, entry_key(m, page), LOCK_SITE);
+		MM_CHECK(find_and_lock(m, page, wish, &p));
+		if (p.level > level && !(p.word & ENTRY_PRESENT)) {
+			rc = expand_absent(m, p.entry, p.word & ~ENTRY_WAITER);
+		} else {
+			rc = p.level > level ? -EAGAIN : 0;
+			entry_unlock(p.entry, p.word & ~ENTRY_WAITER);
+		}
+		lock_rank_pop(RANK_ENTRY, entry_key(m, page), LOCK_SITE);
+		address_map_peek(m, page, &now);
+	}
+	return rc;
+}
+
 /* ---- lock one page ---- */
 
 bool address_map_lock_page(struct address_map *m, uint64_t page, unsigned min_level,

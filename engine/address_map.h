@@ -171,6 +171,13 @@ static inline bool map_unit_is_leaf(const struct map_unit *u)
 void map_unit_expand(struct address_map *m, struct map_unit *u, struct node *spare,
 		     const uint64_t words[MAP_FANOUT]) RELEASES(entry_class);
 
+/*
+ * Expands what is folded and holds no translation, mapped or not, until the entry of page is of
+ * `level` or finer. 0, -ENOMEM, or -EAGAIN: a folded translation of a higher level is in the way.
+ */
+MM_MUST_CHECK int address_map_expand(struct address_map *m, uint64_t page, unsigned level)
+	MAY_LOCK_ENTRY;
+
 struct node *node_alloc(struct pool *nodes) MAY_LOCK_LEAF; /* NULL: none left */
 void node_free(struct node *n) MAY_LOCK_LEAF; /* never published, or after a grace period */
 

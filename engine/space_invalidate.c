@@ -9,6 +9,7 @@
  * over without a write.
  */
 #include "engine/space.h"
+#include "engine/test_points.h"
 
 void space_invalidate(struct mapping_space *ms, struct addr_range ar, struct invalidate_opts opts)
 	NO_TSA
@@ -27,7 +28,7 @@ void space_invalidate(struct mapping_space *ms, struct addr_range ar, struct inv
 		uint64_t before = cursor;
 
 		if (!address_map_next(&s->map, &cursor, end, MAP_WALK_PRESENT, &u, &error))
-			return;
+			break;
 		if (opts.invalidate_private && unit_is_partial(&u, start, end) &&
 		    (map_unit_word(&u, u.first) & ENTRY_PRIVATE)) {
 			unit_split(s, &u, start, end);
@@ -38,4 +39,5 @@ void space_invalidate(struct mapping_space *ms, struct addr_range ar, struct inv
 		map_unit_unlock(&s->map, &u);
 		unit_drop_pages(s, &d);
 	}
+	MM_TEST_POINT(space_invalidated); /* the mappable's rmap held */
 }

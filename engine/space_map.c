@@ -161,7 +161,7 @@ void space_unpublish(struct mm_space *s, uint32_t vma, uint64_t start, uint64_t 
 	int rc = unmap_pages(s, start, stopped, false, dead, &at);
 
 	MM_CHECK(!rc); /* what was published as units is removed as the same units */
-	if (v->mappable)
+	if (v->mappable && stopped < end)
 		mappable_remove_mapping(v->mappable, &s->ms, pages_to_addresses(stopped, end),
 					vma_offset(v, stopped), vma_writable(v));
 }

@@ -107,6 +107,23 @@ int vma_clone(struct pool *vmas, uint32_t from, uint32_t *out)
 	return finish(vmas, index, old->name);
 }
 
+static bool same_name(const struct vma *a, const struct vma *b)
+{
+	return a->name && b->name ? !strcmp(a->name, b->name) : a->name == b->name;
+}
+
+bool vma_continues(const struct vma *a, const struct vma *b)
+{
+	return a == b ||
+	       (a->mappable == b->mappable && a->identity == b->identity &&
+		(!a->mappable || vma_offset(a, b->start) == b->offset) && a->perms == b->perms &&
+		a->max_perms == b->max_perms && a->is_private == b->is_private &&
+		a->grows_down == b->grows_down && a->stack == b->stack &&
+		a->dontfork == b->dontfork && a->page_class == b->page_class &&
+		a->mlock_mode == b->mlock_mode && a->numa_policy == b->numa_policy &&
+		a->numa_nodes == b->numa_nodes && same_name(a, b));
+}
+
 void vma_forget_reservation(struct vma *v)
 {
 	struct reservation *r = atomic_load_explicit(&v->reservation, memory_order_relaxed);

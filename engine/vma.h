@@ -54,6 +54,9 @@ MM_MUST_CHECK int vma_make_reservation(struct vma *v, struct memory_file *mf, un
 /* A copy, counted VMA_BUILDING, that shares the reservation: until an entry names it, its maker may
  * change its fields. 0 or -ENOMEM. */
 MM_MUST_CHECK int vma_clone(struct pool *vmas, uint32_t from, uint32_t *out) MAY_LOCK_LEAF;
+/* Are address pages of a, followed by pages of b, one mapping to the application: equal in all but
+ * range? */
+bool vma_continues(const struct vma *a, const struct vma *b);
 /* Before an entry names the vma: it will make a reservation of its own. */
 void vma_forget_reservation(struct vma *v) MAY_LOCK_ARENA;
 /* Changes the count; the caller knows that it stays above zero. */

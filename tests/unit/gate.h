@@ -38,6 +38,8 @@ static struct gate gates[] = {
 	{ .name = "space_unmap_dropped" },	 { .name = "shared_memory_detached" },
 	{ .name = "shared_memory_invalidated" }, { .name = "fork_registered" },
 	{ .name = "fork_copied_unit" },		 { .name = "fault_waits_for_fork" },
+	{ .name = "space_invalidated" },	 { .name = "space_move_registered" },
+	{ .name = "space_move_piece" },
 };
 
 #define GATES (sizeof(gates) / sizeof(gates[0]))
