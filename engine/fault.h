@@ -17,8 +17,14 @@ struct fault {
 	uint64_t word; /* before; without lock bits */
 	uint64_t page; /* of the address */
 	mm_access at;
-	bool show;
+	struct fault_opts opts;
 };
+
+/* Must the page of a private mapping become its own? */
+static inline bool fault_needs_own(const struct fault *f)
+{
+	return f->v->is_private && ((f->at & MM_WRITE) || f->opts.own);
+}
 
 /* Results of the parts beside 0, -errno and bus errors; never returned to callers of a fault. */
 enum {
@@ -41,10 +47,11 @@ MM_MUST_CHECK int fault_finish(struct fault *f, uint64_t word) RELEASES(entry_cl
  */
 bool fault_waits_for_fork(struct fault *f) NO_TSA; /* released in one of two outcomes */
 
-/* A write to the unit's page, which is marked ENTRY_COPY; the vma permits it. Unlocks, but for
+/* The unit's page, which is marked ENTRY_COPY, is to be the mapping's own: for a write, which need
+ * not be permitted (the new entry permits what the vma does), or for a pin. Unlocks, but for
  * FAULT_SMALL. */
 MM_MUST_CHECK int fault_copy(struct fault *f) NO_TSA; /* keeps the lock in one outcome */
-/* A write to an absent page of a private mapping, whose mappable answers with page `from`, valid
+/* The same for an absent page of a private mapping, whose mappable answers with page `from`, valid
  * while the unit is held. The unit is one page. */
 MM_MUST_CHECK int fault_copy_from(struct fault *f, uint32_t from) RELEASES(entry_class)
 	MAY_LOCK_DATA;

@@ -48,6 +48,8 @@ bool io_hold_lock(struct mm_space *s, uint64_t page, uint64_t end, struct io_wan
 {
 	if (end - page > IO_HOLD_PAGES)
 		end = page + IO_HOLD_PAGES;
+	struct fault_opts opts = { .force = want.force, .own = want.own };
+
 	h->page = page;
 	do {
 		uint64_t cursor = page;
@@ -61,7 +63,7 @@ bool io_hold_lock(struct mm_space *s, uint64_t page, uint64_t end, struct io_wan
 		if (h->pages)
 			return true;
 		map_unit_unlock(&s->map, &h->u);
-	} while (!space_fault(s, page << MM_PAGE_SHIFT, want.at, false));
+	} while (!space_fault_with(s, page << MM_PAGE_SHIFT, want.at, opts));
 	return false;
 }
 

@@ -164,9 +164,22 @@ MM_MUST_CHECK int space_populate(struct mm_space *s, mm_access perms, bool is_pr
 				 uint64_t start, uint64_t end) MAY_LOCK_ENTRY;
 
 /* ---- space_fault.c ---- */
-/* A fault that also wants the host space to show the page. */
-MM_MUST_CHECK int space_fault(struct mm_space *s, uint64_t address, mm_access at, bool show)
-	MAY_LOCK_ENTRY;
+struct fault_opts {
+	bool show; /* the host space is to show the page, even if it should already */
+	/* Asked of max_perms instead of perms (ptrace); a write needs the vma to be private or
+	 * to permit it. The entry permits no more than perms all the same. */
+	bool force;
+	bool own; /* copy-on-write is broken even for reading (pins) */
+};
+
+MM_MUST_CHECK int space_fault_with(struct mm_space *s, uint64_t address, mm_access at,
+				   struct fault_opts opts) MAY_LOCK_ENTRY;
+/* An ordinary fault. */
+static inline MM_MUST_CHECK int space_fault(struct mm_space *s, uint64_t address, mm_access at,
+					    bool show) MAY_LOCK_ENTRY
+{
+	return space_fault_with(s, address, at, (struct fault_opts){ .show = show });
+}
 /* Where a page of v at an address page should come from. */
 unsigned space_node(const struct mm *mm, const struct vma *v, uint64_t page);
 

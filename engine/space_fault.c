@@ -48,7 +48,7 @@ static int show(struct fault *f, uint64_t *word) REQUIRES(entry_class) MAY_LOCK_
 	uint64_t end = map_unit_end(&f->u);
 	uint64_t offset;
 
-	if (!s->host || (!f->show && (*word & ENTRY_HOSTED)))
+	if (!s->host || (!f->opts.show && (*word & ENTRY_HOSTED)))
 		return 0;
 	struct file *file = memory_file_of(mf, page, &offset);
 	int rc = s->host->ops->map(s->host, pages_to_addresses(f->u.page, end), file, offset,
@@ -183,7 +183,7 @@ static int fault_mappable(struct fault *f) NO_TSA
 	/* NO_TSA: keeps the lock in one of three outcomes. */
 	struct memory_file *mf = f->s->mm->memory;
 	bool is_private = f->v->is_private;
-	bool copy = is_private && (f->at & MM_WRITE);
+	bool copy = fault_needs_own(f);
 	mm_access at = copy ? MM_READ : access_effective(f->at);
 	uint64_t first = vma_offset(f->v, f->page);
 	struct mappable_range required = { first, first + MM_PAGE_SIZE };
@@ -246,16 +246,29 @@ static int fault_mappable(struct fault *f) NO_TSA
 
 /* ---- the fault ---- */
 
+/* What the fault may ask for. */
+static inline mm_access permitted(const struct fault *f)
+{
+	mm_access most = f->v->effective;
+
+	if (__builtin_expect(f->opts.force, 0)) {
+		most |= f->v->max_perms;
+		if (!f->v->is_private && !(f->v->effective & MM_WRITE))
+			most &= ~(mm_access)MM_WRITE;
+	}
+	return most;
+}
+
 /* The unit of f is held. Unlocks, but for FAULT_SMALL. */
 static int resolve(struct fault *f) NO_TSA
 {
 	/* NO_TSA: keeps the lock in one outcome. */
-	if (__builtin_expect(!access_superset_of(f->v->effective, f->at), 0)) {
+	if (__builtin_expect(!access_superset_of(permitted(f), f->at), 0)) {
 		map_unit_install(&f->s->map, &f->u, f->word);
 		return -EACCES;
 	}
 	if (f->word & ENTRY_PRESENT) {
-		if ((f->word & ENTRY_COPY) && (f->at & MM_WRITE))
+		if ((f->word & ENTRY_COPY) && fault_needs_own(f))
 			return fault_copy(f);
 		bool part = !f->u.level && f->s->host && (f->word & ENTRY_PRIVATE) &&
 			    memory_file_class(f->s->mm->memory, entry_page(f->word)) == PAGE_2M;
@@ -307,12 +320,12 @@ static inline bool fault_quick(struct mm_space *s, uint64_t page, mm_access at, 
 }
 
 static __attribute__((noinline)) int fault_slow(struct mm_space *s, uint64_t address, mm_access at,
-						bool show_it) NO_TSA
+						struct fault_opts opts) NO_TSA
 {
 	/* NO_TSA: resolve() keeps the lock when small entries are wanted. */
-	struct fault f = { .s = s, .page = address >> MM_PAGE_SHIFT, .at = at, .show = show_it };
+	struct fault f = { .s = s, .page = address >> MM_PAGE_SHIFT, .at = at, .opts = opts };
 	unsigned level = s->mm->page_class == PAGE_4K ? 0 : 1;
-	uint64_t enough = show_it ? 0 : ENTRY_PRESENT | entry_of_access(at);
+	uint64_t enough = opts.show || opts.own ? 0 : ENTRY_PRESENT | entry_of_access(at);
 	int rc;
 
 	if (enough && s->host)
@@ -340,11 +353,11 @@ static __attribute__((noinline)) int fault_slow(struct mm_space *s, uint64_t add
 	}
 }
 
-int space_fault(struct mm_space *s, uint64_t address, mm_access at, bool show_it)
+int space_fault_with(struct mm_space *s, uint64_t address, mm_access at, struct fault_opts opts)
 {
 	if (__builtin_expect(address >> MM_PAGE_SHIFT >= s->end_page, 0))
 		return -EFAULT;
-	return fault_slow(s, address, at, show_it);
+	return fault_slow(s, address, at, opts);
 }
 
 int mm_fault(struct mm_space *s, uint64_t address, mm_access at)
@@ -355,7 +368,7 @@ int mm_fault(struct mm_space *s, uint64_t address, mm_access at)
 		return -EFAULT;
 	if (!s->host && fault_quick(s, page, at, ENTRY_PRESENT | entry_of_access(at)))
 		return 0;
-	return fault_slow(s, address, at, false);
+	return fault_slow(s, address, at, (struct fault_opts){ 0 });
 }
 
 int mm_lookup(struct mm_space *s, uint64_t address, mm_access at, uint32_t *page, mm_access *perms)

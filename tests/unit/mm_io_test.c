@@ -26,6 +26,7 @@
 #define RW (MM_READ | MM_WRITE)
 
 static const struct mm_io_opts plain;
+static const struct mm_io_opts ptrace_like = { .ignore_permissions = true };
 static const struct host_space_ops *const hosts[] = { &host_space_none, &host_space_mmap };
 
 struct fixture {
@@ -461,6 +462,49 @@ static void files_that_cannot_be_mapped_are_read_and_written(void **state)
 	close_fixture(&f);
 }
 
+/* ---- ptrace ---- */
+
+static void permissions_can_be_ignored(void **state)
+{
+	struct fixture f;
+	uint64_t done;
+	uint32_t page;
+	mm_access perms;
+
+	(void)state;
+	for (int h = 0; h < 2; h++) {
+		open_fixture(&f, hosts[h], PAGE_4K);
+		map(f.s, BASE, 2, MM_NONE); /* absent, and never permitted */
+		fill(out, 2 * PAGE);
+		assert_int_equal(mm_copy_out(f.s, BASE, out, 2 * PAGE, ptrace_like, &done), 0);
+		assert_int_equal(mm_copy_in(f.s, BASE, in, 2 * PAGE, ptrace_like, &done), 0);
+		assert_memory_equal(in, out, 2 * PAGE);
+		assert_int_equal(mm_copy_in(f.s, BASE, in, 1, plain, &done), -EFAULT);
+		assert_int_equal(mm_fault(f.s, BASE, MM_READ), -EACCES);
+		assert_int_equal(mm_mprotect(f.s, BASE, PAGE, MM_READ), 0);
+		out[0] = 77;
+		assert_int_equal(mm_copy_out(f.s, BASE, out, 1, ptrace_like, &done), 0);
+		assert_int_equal(mm_copy_in(f.s, BASE, in, 1, plain, &done), 0);
+		assert_int_equal(in[0], 77);
+		assert_int_equal(mm_lookup(f.s, BASE, MM_WRITE, &page, &perms), -ENOENT);
+		assert_int_equal(mm_fault(f.s, BASE, MM_WRITE), -EACCES);
+		/* Not beyond what the mapping could ever do, and not to others' memory. */
+		map_with(f.s, BASE, 1, MM_NONE, MM_READ, NULL);
+		assert_int_equal(mm_copy_in(f.s, BASE, in, 1, ptrace_like, &done), 0);
+		assert_int_equal(mm_copy_out(f.s, BASE, out, 1, ptrace_like, &done), -EFAULT);
+		map_with(f.s, BASE, 1, MM_NONE, MM_NONE, NULL);
+		assert_int_equal(mm_copy_in(f.s, BASE, in, 1, ptrace_like, &done), -EFAULT);
+		map_shared(&f, BASE, 2, MM_NONE);
+		assert_int_equal(mm_copy_in(f.s, BASE, in, 1, ptrace_like, &done), 0);
+		assert_int_equal(mm_copy_out(f.s, BASE, out, 1, ptrace_like, &done), -EFAULT);
+		assert_int_equal(mm_mprotect(f.s, BASE, PAGE, MM_READ), 0);
+		assert_int_equal(mm_copy_out(f.s, BASE, out, 1, ptrace_like, &done), -EFAULT);
+		assert_int_equal(mm_mprotect(f.s, BASE, PAGE, RW), 0);
+		assert_int_equal(mm_copy_out(f.s, BASE, out, 1, ptrace_like, &done), 0);
+		close_fixture(&f);
+	}
+}
+
 static void huge_pages_are_copied_in_parts(void **state)
 {
 	struct fixture f;
@@ -638,6 +682,7 @@ int main(void)
 		cmocka_unit_test(the_application_sees_it),
 		cmocka_unit_test(a_buffer_may_lie_in_a_window),
 		cmocka_unit_test(files_that_cannot_be_mapped_are_read_and_written),
+		cmocka_unit_test(permissions_can_be_ignored),
 		cmocka_unit_test(huge_pages_are_copied_in_parts),
 		cmocka_unit_test(memory_may_go_away_meanwhile),
 		cmocka_unit_test(additions_of_threads_add_up),
