@@ -131,7 +131,7 @@ struct unit_copy {
 	struct mm_space *parent, *child;
 	uint32_t vma, clone; /* of the entries just copied */
 	int64_t entries; /* that name the clone, not yet counted */
-	uint64_t hosted_first, hosted_end; /* of the parent: to be shown again without W */
+	struct unit_hide hide; /* of the parent: to be shown again without W */
 };
 
 static void count_clones(struct unit_copy *c)
@@ -168,8 +168,7 @@ static inline void share(struct unit_copy *c, uint64_t *word, uint64_t page, uns
 	else
 		memory_file_inc(mf, entry_page(*word));
 	if ((*word & ENTRY_HOSTED) && (entry_access(*word) & MM_WRITE)) {
-		c->hosted_first = c->hosted_end ? c->hosted_first : page;
-		c->hosted_end = page + map_span(level);
+		unit_hide_add(&c->hide, page, page + map_span(level));
 		*word &= ~ENTRY_HOSTED;
 	}
 	*word = (*word | ENTRY_COPY) & ~entry_of_access(MM_WRITE);
@@ -217,7 +216,7 @@ static int copy_leaf(struct fork *f, struct map_unit *u, struct map_unit *cu, st
 	NO_TSA
 {
 	/* NO_TSA: releases what its caller locked, by two different calls. */
-	struct unit_copy c = { f->parent, f->child, 0, 0, 0, 0, 0 };
+	struct unit_copy c = { .parent = f->parent, .child = f->child };
 	uint64_t ours[MAP_FANOUT];
 	uint64_t theirs[MAP_FANOUT];
 	int rc = 0;
@@ -225,6 +224,8 @@ static int copy_leaf(struct fork *f, struct map_unit *u, struct map_unit *cu, st
 	for (unsigned i = 0; i < MAP_FANOUT; i++) {
 		uint64_t word = map_unit_word(u, i);
 
+		if (c.hide.end && (ours[i - 1] & ENTRY_HOSTED)) /* that one stays shown */
+			unit_hide_flush(f->parent, &c.hide);
 		ours[i] = word;
 		theirs[i] = 0;
 		if (!entry_vma(word) || !enter_vma(&c, entry_vma(word)))
@@ -242,9 +243,7 @@ static int copy_leaf(struct fork *f, struct map_unit *u, struct map_unit *cu, st
 		theirs[i] = child_word(ours[i], c.clone);
 	}
 	count_clones(&c);
-	if (c.hosted_end)
-		f->parent->host->ops->unmap(f->parent->host,
-					    pages_to_addresses(c.hosted_first, c.hosted_end));
+	unit_hide_flush(f->parent, &c.hide);
 	map_unit_expand(&f->child->map, cu, spare, theirs);
 	map_unit_unlock_words(&f->parent->map, u, ours);
 	return rc;
@@ -255,7 +254,7 @@ static int copy_folded(struct fork *f, struct map_unit *u, struct map_unit *cu, 
 	NO_TSA
 {
 	/* NO_TSA: releases what its caller locked. */
-	struct unit_copy c = { f->parent, f->child, 0, 0, 0, 0, 0 };
+	struct unit_copy c = { .parent = f->parent, .child = f->child };
 	uint64_t word = map_unit_word(u, u->first);
 	uint64_t child = 0;
 	int rc = 0;
@@ -277,9 +276,7 @@ static int copy_folded(struct fork *f, struct map_unit *u, struct map_unit *cu, 
 		}
 	}
 	count_clones(&c);
-	if (c.hosted_end)
-		f->parent->host->ops->unmap(f->parent->host,
-					    pages_to_addresses(c.hosted_first, c.hosted_end));
+	unit_hide_flush(f->parent, &c.hide);
 	if (spare)
 		node_free(spare);
 	map_unit_install(&f->child->map, cu, child);
