@@ -14,6 +14,7 @@
 
 #include "engine/fail.h"
 #include "engine/mm.h"
+#include "engine/mm_fork.h"
 #include "engine/shared_memory.h"
 #include "engine/space.h"
 #include "tests/oracle/touch.h"
@@ -152,6 +153,18 @@ static void run_punch(const struct op *op, struct record *r)
 	r->result = result_of(shared_memory_punch(object[op->object], mr));
 }
 
+static void run_fork(const struct op *op, struct record *r)
+{
+	r->result = result_of(mm_fork(space(op), &spaces[op->child]));
+}
+
+static void run_exit(const struct op *op, struct record *r)
+{
+	(void)r;
+	mm_space_destroy(space(op));
+	spaces[op->process] = NULL;
+}
+
 static void record_touch(const struct op *op, struct record *r, struct touch t)
 {
 	uint64_t base = (uint64_t)(uintptr_t)mm_host_address(space(op), 0);
@@ -246,14 +259,13 @@ void engine_run(const struct run *run, struct side *side)
 		const struct op *op = &run->ops[i];
 		struct record *r = &side->records[i];
 
-		if (!space(op)) {
+		if (!space(op) || (op->kind == OP_fork && spaces[op->child])) {
 			r->result = RESULT_SKIPPED;
 		} else {
 			run_op[op->kind](op, r);
-			if (space(op)) {
+			mm_check(mm);
+			if (space(op))
 				record_lines(space(op), r);
-				mm_check(mm);
-			}
 		}
 		r->done = true;
 		side->ops_done = i + 1;

@@ -16,6 +16,7 @@ struct generator {
 	unsigned pages;
 	bool big; /* the run uses the area of 2 MiB pages too */
 	unsigned states; /* generated so far */
+	bool alive[PROCESSES];
 };
 
 #define ORACLE_WEIGHT(name, weight) weight,
@@ -123,7 +124,8 @@ static void make_mmap(struct generator *g, struct op *op)
 		op->offset = object_offset(g, op->object);
 		if (chance(g, 2))
 			op->offset += 1 + below(g, PAGE - 1);
-		op->flags |= FLAG_SHARED;
+		if (chance(g, 50))
+			op->flags |= FLAG_SHARED;
 		if (chance(g, 10))
 			op->flags |= FLAG_READ_ONLY;
 	}
@@ -169,6 +171,35 @@ static void make_punch(struct generator *g, struct op *op)
 	}
 }
 
+static uint8_t any_process(struct generator *g)
+{
+	uint8_t p;
+
+	do
+		p = (uint8_t)below(g, PROCESSES);
+	while (!g->alive[p]);
+	return p;
+}
+
+static void make_fork(struct generator *g, struct op *op)
+{
+	op->child = (uint8_t)below(g, PROCESSES);
+	g->alive[op->child] = true;
+}
+
+/* Not of the last process. */
+static void make_exit(struct generator *g, struct op *op)
+{
+	unsigned left = 0;
+
+	for (unsigned p = 0; p < PROCESSES; p++)
+		left += g->alive[p] && p != op->process;
+	if (left)
+		g->alive[op->process] = false;
+	else
+		op->kind = OP_state;
+}
+
 /* Where in a page: its start and its end mostly, and across its end. */
 static uint64_t touched_address(struct generator *g)
 {
@@ -191,7 +222,7 @@ static void make_store(struct generator *g, struct op *op)
 static void make_state(struct generator *g, struct op *op)
 {
 	if (g->states == STATES_MAX - PROCESSES)
-		make_load(g, op), op->kind = OP_load;
+		op->kind = OP_load;
 	else
 		g->states++;
 }
@@ -226,10 +257,12 @@ void generate(uint64_t seed, size_t ops, struct run *run)
 	*run = (struct run){ .ops = calloc(ops, sizeof(struct op)), .thp = chance(&g, 50) };
 	if (!run->ops)
 		abort();
+	g.alive[0] = true;
 	while (run->count < ops - PROCESSES) {
 		struct op *op = &run->ops[run->count++];
 
 		op->kind = any_kind(&g);
+		op->process = any_process(&g);
 		make[op->kind](&g, op);
 	}
 	for (uint8_t p = 0; p < PROCESSES; p++)

@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -210,6 +211,22 @@ static void run_punch(const struct op *op, struct record *r)
 					(off_t)op->offset, (off_t)op->length));
 }
 
+static _Noreturn void work(unsigned process);
+
+static void run_fork(const struct op *op, struct record *r)
+{
+	pid_t pid = fork();
+
+	r->result = pid < 0 ? -errno : 0;
+	if (!pid)
+		work(op->child);
+}
+
+static void run_exit(const struct op *op, struct record *r)
+{
+	(void)op, (void)r; /* work() does it, once it has answered */
+}
+
 static void record_touch(struct record *r, struct touch t)
 {
 	r->signal = t.signal;
@@ -267,6 +284,7 @@ static _Noreturn void work(unsigned process)
 	uint32_t i;
 
 	alarm(ALARM_S);
+	the_side->pid[process] = getpid();
 	for (unsigned p = 0; p < PROCESSES; p++)
 		if (orders[p][1] >= 0) {
 			close(orders[p][1]);
@@ -276,8 +294,11 @@ static _Noreturn void work(unsigned process)
 		struct record *r = &the_side->records[i];
 
 		run_op[the_run->ops[i].kind](&the_run->ops[i], r);
-		record_lines(r);
+		if (the_run->ops[i].kind != OP_exit)
+			record_lines(r);
 		must(write(answers[1], &i, sizeof(i)) == (ssize_t)sizeof(i));
+		if (the_run->ops[i].kind == OP_exit)
+			break;
 	}
 	_exit(0);
 }
@@ -313,6 +334,7 @@ static void prepare(void)
 	must(!prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0));
 	make_objects();
 	touch_install();
+	must(signal(SIGCHLD, SIG_IGN) != SIG_ERR); /* nobody waits for workers */
 	must(!pipe2(answers, O_CLOEXEC));
 	for (unsigned p = 0; p < PROCESSES; p++)
 		must(!pipe2(orders[p], O_CLOEXEC));
@@ -327,6 +349,18 @@ static bool order(unsigned p, uint32_t i)
 	return write(orders[p][1], &i, sizeof(i)) == (ssize_t)sizeof(i) &&
 	       poll(&ready, 1, ANSWER_MS) == 1 &&
 	       read(answers[0], &answer, sizeof(answer)) == (ssize_t)sizeof(answer) && answer == i;
+}
+
+/* Waits until nothing of process p is left. */
+static bool is_gone(unsigned p)
+{
+	int fd = (int)syscall(SYS_pidfd_open, the_side->pid[p], 0);
+	struct pollfd ended = { .fd = fd, .events = POLLIN };
+	bool gone = fd < 0 || poll(&ended, 1, ANSWER_MS) == 1;
+
+	if (fd >= 0)
+		close(fd);
+	return gone;
 }
 
 void linux_run(const struct run *run, struct side *side)
@@ -345,9 +379,15 @@ void linux_run(const struct run *run, struct side *side)
 		const struct op *op = &run->ops[i];
 		struct record *r = &side->records[i];
 
-		if (!alive[op->process])
+		if (!alive[op->process] || (op->kind == OP_fork && alive[op->child]))
 			r->result = RESULT_SKIPPED;
 		else if (!order(op->process, i))
+			break;
+		else if (op->kind == OP_fork)
+			alive[op->child] = r->result == 0;
+		else if (op->kind == OP_exit)
+			alive[op->process] = false;
+		if (op->kind == OP_exit && !is_gone(op->process))
 			break;
 		r->done = true;
 		side->ops_done = i + 1;

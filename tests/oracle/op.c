@@ -64,6 +64,7 @@ static void put(FILE *to, const struct op *op)
 {
 	fputs(op_name(op->kind), to);
 	put_number(to, "process", op->process);
+	put_number(to, "child", op->child);
 	put_number(to, "object", op->object);
 	put_number(to, "address", op->address);
 	put_number(to, "length", op->length);
@@ -161,15 +162,15 @@ static bool parse_field(const char *key, char *value, struct op *op)
 			*fields[i].to = number;
 			return true;
 		}
-	if (!strcmp(key, "process") && number < PROCESSES) {
+	if (!strcmp(key, "process") && number < PROCESSES)
 		op->process = (uint8_t)number;
-		return true;
-	}
-	if (!strcmp(key, "object") && number < OBJECTS) {
+	else if (!strcmp(key, "child") && number < PROCESSES)
+		op->child = (uint8_t)number;
+	else if (!strcmp(key, "object") && number < OBJECTS)
 		op->object = (uint8_t)number;
-		return true;
-	}
-	return false;
+	else
+		return false;
+	return true;
 }
 
 bool op_parse(char *line, struct op *op, const char **why)

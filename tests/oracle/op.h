@@ -31,11 +31,13 @@
 /* Name, and how often the generator takes it. Both sides have a function run_NAME for each. */
 #define ORACLE_OPS(X)   \
 	X(mmap, 120)    \
-	X(munmap, 40)   \
+	X(munmap, 30)   \
 	X(mprotect, 60) \
 	X(madvise, 50)  \
 	X(truncate, 20) \
 	X(punch, 20)    \
+	X(fork, 8)      \
+	X(exit, 5)      \
 	X(load, 120)    \
 	X(store, 160)   \
 	X(state, 12)
@@ -66,6 +68,7 @@ struct op {
 	uint32_t flags; /* enum op_flag */
 	uint8_t kind; /* enum op_kind */
 	uint8_t process, object, prot;
+	uint8_t child; /* of fork: the process that it makes */
 };
 
 struct run {

@@ -16,7 +16,8 @@
 
 /* Results that are no errno and no number. */
 #define RESULT_ELSEWHERE (INT64_C(1) << 60) /* a place outside the compared areas was chosen */
-#define RESULT_SKIPPED (INT64_C(1) << 61) /* there is no such process */
+#define RESULT_SKIPPED \
+	(INT64_C(1) << 61) /* there is no such process, or fork's child is there already */
 
 /* A run of equal mappings. */
 struct line {
@@ -47,6 +48,7 @@ struct page_sum {
 };
 
 struct side {
+	int pid[PROCESSES]; /* of Linux's processes */
 	uint64_t ops_done;
 	uint32_t states;
 	bool overflow; /* more lines than LINES_MAX */
