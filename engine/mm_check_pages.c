@@ -13,6 +13,8 @@
 #include <inttypes.h>
 
 #include "engine/memory_chunk.h"
+#include "engine/memory_foreign.h"
+#include "engine/os_memory.h"
 #include "engine/space_check.h"
 
 /* Who names a page. */
@@ -97,10 +99,12 @@ static void check_page(struct memory_file *mf, uint32_t page, const struct page_
 {
 	uint32_t references = memory_file_count(mf, page);
 
-	if (references != use->entries + use->held)
-		mm_fail("page %u has %u references: %u entries (one at address %#" PRIx64
-			" of space %" PRIu64 ") and %u of mappables are known",
-			page, references, use->entries, use->address, use->space, use->held);
+	uint32_t pins = memory_file_pins(mf, page);
+
+	if (references != use->entries + use->held + pins)
+		mm_fail("page %u has %u references, of which are known: %u entries (one at address "
+			"%#" PRIx64 " of space %" PRIu64 "), %u of mappables, %u pins",
+			page, references, use->entries, use->address, use->space, use->held, pins);
 	if (use->owners && use->entries > 1)
 		mm_fail("page %u is named by %u entries, and the one at address %#" PRIx64
 			" of space %" PRIu64 " or another may be written without a copy",
@@ -126,11 +130,18 @@ static void check_deposits(struct memory_file *mf, uint32_t index, uint32_t expe
 			deposits > expected ? " or more" : "", expected);
 }
 
-/* May a page of the block have references at all? */
+/* May a page of the block have references at all? All blocks of a foreign file are in use, but the
+ * counts of those that nobody asked for are not backed, and are left so. */
 static bool is_in_use(struct memory_file *mf, uint32_t index)
 {
 	const struct memory_block *b = &mf->blocks[index];
+	uint32_t first = index * (uint32_t)MM_HUGE_PAGES;
 
+	if (memory_file_is_foreign(mf, first)) {
+		uint64_t counts = page_round_down((uintptr_t)&mf->counts[first]);
+
+		return os_memory_resident((void *)(uintptr_t)counts, MM_PAGE_SIZE) != 0;
+	}
 	return memory_chunk_is_resident(mf, index) &&
 	       (atomic_load_explicit(&b->state, memory_order_acquire) != BLOCK_IDLE ||
 		atomic_load_explicit(&b->whole, memory_order_acquire));

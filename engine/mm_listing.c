@@ -40,12 +40,14 @@ struct gather {
 static uint32_t mappings_of(const struct gather *g, const struct vma *v, uint64_t word,
 			    uint32_t page)
 {
-	uint32_t references = memory_file_count(g->s->mm->memory, page);
+	struct memory_file *mf = g->s->mm->memory;
+	uint32_t references = memory_file_count(mf, page);
+	uint32_t others = memory_file_pins(mf, page);
 
-	/* Who tells his pages has one reference of each. */
-	if (!(word & ENTRY_PRIVATE) && v->mappable->ops->visit_pages && references)
-		references--;
-	return references ? references : 1; /* 0: dropped while we look */
+	/* A mappable that tells its pages has one reference of each. */
+	if (!(word & ENTRY_PRIVATE) && v->mappable->ops->visit_pages)
+		others++;
+	return references > others ? references - others : 1; /* less: dropped while we look */
 }
 
 /* first_page: of the part of the entry that is looked at. */

@@ -8,7 +8,7 @@
  * ProtectionKey, and the flag "sd" of VmFlags (nobody watches it).
  * Where Linux knows more than the engine, the field means:
  *   Rss         present in this space; a page that was only read counts too (no zero page)
- *   Pss         divided by the mappings that the page's references tell; a pin counts as one more
+ *   Pss         divided by the mappings that the page's references tell
  *   *_Dirty     may have been written through here: private pages, and others mapped writable
  *   Referenced  all that is present: it came by an access
  *   "ac"        private and writable now, whatever it was before

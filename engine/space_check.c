@@ -14,6 +14,7 @@
 
 #include <string.h>
 
+#include "engine/memory_foreign.h"
 #include "engine/mm_listing.h"
 
 static bool collect_entry(uint64_t page, unsigned level, uint64_t word, void *arg)
@@ -97,6 +98,9 @@ static void check_translation(const struct check_space *c, const struct check_en
 	if ((word & ENTRY_COPY) && !v->is_private)
 		mm_fail("address %#llx: a shared mapping wants a copy (entry %#llx)",
 			check_address(e), (unsigned long long)word);
+	if ((word & ENTRY_PRIVATE) && memory_file_is_foreign(c->s->mm->memory, entry_page(word)))
+		mm_fail("address %#llx: private page %u is a host file's (entry %#llx)",
+			check_address(e), entry_page(word), (unsigned long long)word);
 	if ((word & ENTRY_PRIVATE) && !v->is_private)
 		mm_fail("address %#llx: a private page under a shared mapping (entry %#llx)",
 			check_address(e), (unsigned long long)word);
@@ -260,11 +264,22 @@ static void check_nodes(struct mm *mm, const struct check_space *spaces, size_t 
 
 /* ---- the checks ---- */
 
+/* P3 */
+static void check_usage(const struct check_space *c) MAY_LOCK_ANY
+{
+	struct range_held held;
+
+	range_lock_all(&c->s->mapping, &held);
+	space_usage_check(c->s);
+	range_lock_unlock(&held);
+}
+
 static void check_space(struct check_space *c) MAY_LOCK_ANY
 {
 	check_entries(c);
 	check_host(c);
 	check_listing(c);
+	check_usage(c);
 }
 
 void mm_space_check(struct mm_space *s)

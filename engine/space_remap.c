@@ -19,7 +19,6 @@
 #include <errno.h>
 
 #include "engine/space_move.h"
-#include "engine/space_populate.h"
 
 /* A call, checked as far as it can be without a lock; in pages. */
 struct remap {
