@@ -50,6 +50,8 @@ static int show(struct fault *f, uint64_t *word) REQUIRES(entry_class) MAY_LOCK_
 
 	if (!s->host || (!f->opts.show && (*word & ENTRY_HOSTED)))
 		return 0;
+	if (!entry_access(*word)) /* forced: the application may not see it, and does not now */
+		return 0;
 	struct file *file = memory_file_of(mf, page, &offset);
 	int rc = s->host->ops->map(s->host, pages_to_addresses(f->u.page, end), file, offset,
 				   entry_access(*word), true);

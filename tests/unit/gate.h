@@ -39,7 +39,7 @@ static struct gate gates[] = {
 	{ .name = "shared_memory_invalidated" }, { .name = "fork_registered" },
 	{ .name = "fork_copied_unit" },		 { .name = "fault_waits_for_fork" },
 	{ .name = "space_invalidated" },	 { .name = "space_move_registered" },
-	{ .name = "space_move_piece" },
+	{ .name = "space_move_piece" },		 { .name = "io_held" },
 };
 
 #define GATES (sizeof(gates) / sizeof(gates[0]))
