@@ -45,14 +45,15 @@ static void fill(uint64_t address, uint64_t pages)
 
 static void open_fixture(struct fixture *f)
 {
-	void *window = mmap(NULL, WINDOW_PAGES * MM_PAGE_SIZE, PROT_NONE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	/* A page more on each side: what is next to the window must not merge with it. */
+	void *room = mmap(NULL, (WINDOW_PAGES + 2) * MM_PAGE_SIZE, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	assert_ptr_not_equal(window, MAP_FAILED);
-	f->base = (uint64_t)(uintptr_t)window;
+	assert_ptr_not_equal(room, MAP_FAILED);
+	f->base = (uint64_t)(uintptr_t)room + MM_PAGE_SIZE;
 	filler = memfd_create("filler", 0);
 	assert_true(filler >= 0);
-	fill(f->base, WINDOW_PAGES);
+	fill(f->base - MM_PAGE_SIZE, WINDOW_PAGES + 2);
 	assert_int_equal(mm_thread_enter(), 0);
 	assert_int_equal(mm_create(NULL, &f->mm), 0);
 	assert_int_equal(mm_space_create(f->mm, &host_space_none, 0, &f->space), 0);
@@ -64,7 +65,7 @@ static void close_fixture(struct fixture *f)
 	mm_space_destroy(f->space);
 	mm_destroy(f->mm);
 	mm_thread_leave();
-	munmap((void *)(uintptr_t)f->base, WINDOW_PAGES * MM_PAGE_SIZE);
+	munmap((void *)(uintptr_t)(f->base - MM_PAGE_SIZE), (WINDOW_PAGES + 2) * MM_PAGE_SIZE);
 	close(filler);
 }
 
