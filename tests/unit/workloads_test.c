@@ -30,6 +30,7 @@
 #define HUGEPAGES 256 /* three workers with regions of their own, and what is retained */
 #include "tests/unit/hugepages.h"
 
+extern const struct translator translator_biglock;
 extern const struct translator translator_null;
 extern const struct translator translator_memmap;
 
@@ -217,6 +218,13 @@ static void null_runs_every_workload(void **state)
 	drive_all(&translator_null, "4k", 1);
 	drive_all(&translator_null, "4k", 3);
 	drive_all(&translator_null, "2m", 2);
+}
+
+static void biglock_runs_every_workload(void **state)
+{
+	(void)state;
+	drive_all(&translator_biglock, "4k", 1);
+	drive_all(&translator_biglock, "4k", 3);
 }
 
 static void memmap_runs_every_workload(void **state)
@@ -508,6 +516,7 @@ int main(void)
 		cmocka_unit_test(handlers_in_a_circle_end),
 		cmocka_unit_test(floors_run),
 		cmocka_unit_test(null_runs_every_workload),
+		cmocka_unit_test(biglock_runs_every_workload),
 		cmocka_unit_test(memmap_runs_every_workload),
 		cmocka_unit_test_setup_teardown(memmap_runs_on_2m, hugepages_setup,
 						hugepages_teardown),
