@@ -163,7 +163,7 @@ int mappable_object_copy_mapping(struct mappable *m, struct mapping_space *ms,
 				 bool writable)
 {
 	(void)src; /* stays until it is removed itself */
-	return mappable_add_mapping(m, ms, dst, offset, writable);
+	return m->ops->add_mapping(m, ms, dst, offset, writable);
 }
 
 void mappable_object_visit_mappings(struct mappable *m, mappable_mapping_fn visit, void *arg)

@@ -137,7 +137,7 @@ static const struct mapping_space_ops space_ops = { .invalidate = space_invalida
 /* From the signal handler: the thread holds no engine lock (trap.h has made sure). */
 static int trap_fault(void *space, uint64_t address, mm_access at) NO_TSA
 {
-	return space_fault(space, address, at, true);
+	return space_fault_or_grow(space, address, at, (struct fault_opts){ .show = true });
 }
 
 static int create_host(struct mm_space *s, const struct host_space_ops *host, uint64_t window)
@@ -181,6 +181,9 @@ int mm_space_create(struct mm *mm, const struct host_space_ops *host, uint64_t w
 	range_lock_init(&s->mapping, s->ms.id);
 	space_usage_init(&s->usage);
 	s->mlock_default = MLOCK_NONE;
+	s->heap = (struct addr_range){ 0 };
+	atomic_init(&s->locks_memory, false);
+	atomic_init(&s->has_stacks, false);
 	atomic_fetch_add(&mm->spaces, 1);
 	list_lock(mm);
 	s->next = mm->first_space;

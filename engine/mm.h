@@ -75,9 +75,10 @@ MM_MUST_CHECK int mm_mprotect(struct mm_space *s, uint64_t address, uint64_t len
 MM_MUST_CHECK int mm_discard(struct mm_space *s, uint64_t address, uint64_t length) MAY_LOCK_ANY;
 /*
  * What a page fault does: -EFAULT (nothing mapped), -EACCES, -ENOMEM, bus error. On success the
- * address is present with the access asked (until it is invalidated).
+ * address is present with the access asked (until it is invalidated). Below a mapping that grows
+ * down it is extended first, if it may.
  */
-MM_MUST_CHECK int mm_fault(struct mm_space *s, uint64_t address, mm_access at) MAY_LOCK_ENTRY;
+MM_MUST_CHECK int mm_fault(struct mm_space *s, uint64_t address, mm_access at) MAY_LOCK_ANY;
 /*
  * The page of a present address that permits at: a hint (see address_map_peek). -ENOENT: not
  * present. Lock-free.

@@ -165,6 +165,11 @@ int os_memory_node_of(void *address)
 	return status;
 }
 
+int os_memory_residency(void *address, uint64_t size, unsigned char *vec)
+{
+	return mincore(address, size, vec) ? -errno : 0;
+}
+
 int64_t os_memory_resident(void *address, uint64_t size)
 {
 	enum { STEP_PAGES = 4096 };

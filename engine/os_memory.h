@@ -44,6 +44,8 @@ MM_MUST_CHECK int os_memory_punch(int fd, uint64_t offset, uint64_t size);
 
 /* The node of the page mapped at address, or -errno (-ENOENT: not mapped). */
 int os_memory_node_of(void *address);
+/* Bit 0 of vec[i]: is page i of the mapped range in memory? */
+MM_MUST_CHECK int os_memory_residency(void *address, uint64_t size, unsigned char *vec);
 /* How many 4 KiB pages of the range are in memory; -errno. At most 1 GiB. */
 int64_t os_memory_resident(void *address, uint64_t size);
 /* A field of the mapping that holds address in /proc/self/smaps, in bytes, or -errno. */

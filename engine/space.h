@@ -49,6 +49,9 @@ struct mm_space {
 	struct address_map map;
 	struct range_lock mapping;
 	struct space_usage usage;
+	_Atomic bool locks_memory; /* some mapping is, or was, mlocked */
+	_Atomic bool has_stacks; /* some mapping grows, or grew, down */
+	struct addr_range heap; /* of brk, its end to the byte; under all of mapping */
 	uint8_t mlock_default; /* enum mlock_mode of new mappings; changes with all of mapping held */
 };
 
@@ -150,7 +153,8 @@ MM_MUST_CHECK int space_unmap(struct mm_space *s, uint64_t start, uint64_t end, 
 bool space_range_is_free(const struct mm_space *s, uint64_t start, uint64_t end);
 /* A free place for that many pages, 2 MiB or more of them at the same distance from a multiple of
  * 2 MiB as address page `place`. The caller holds all of mapping. False: none. */
-bool space_find_gap(const struct mm_space *s, uint64_t pages, uint64_t place, uint64_t *start);
+bool space_find_gap(const struct mm_space *s, uint64_t pages, uint64_t place, uint64_t *start)
+	REQUIRES(mapping_class);
 /* Makes every entry of the free range name vma. On -ENOMEM the part before *stopped does. */
 MM_MUST_CHECK int space_publish(struct mm_space *s, uint64_t start, uint64_t end, uint32_t vma,
 				uint64_t *stopped) REQUIRES(mapping_class) MAY_LOCK_ENTRY;
@@ -158,10 +162,12 @@ MM_MUST_CHECK int space_publish(struct mm_space *s, uint64_t start, uint64_t end
  * what was reserved (space_usage.h) is still the caller's to give back, all of it. */
 void space_unpublish(struct mm_space *s, uint32_t vma, uint64_t start, uint64_t stopped,
 		     uint64_t end, uint32_t *dead) REQUIRES(mapping_class) MAY_LOCK_RMAP;
-/* Faults every page of [start, end) in, to be written if the mapping is private and writable (which
- * makes copies now; shared pages would be dirty for nothing), as Linux. 0 or the first error. */
-MM_MUST_CHECK int space_populate(struct mm_space *s, mm_access perms, bool is_private,
-				 uint64_t start, uint64_t end) MAY_LOCK_ENTRY;
+
+/* ---- space_stack.c ---- */
+#define SPACE_GUARD_PAGES 256 /* below a mapping that grows down, as Linux's stack_guard_gap */
+#define SPACE_STACK_ROOM 2048 /* pages of reservation below such a mapping, for its growth */
+/* Is [end, end + the guard gap) free of the beginning of a mapping that grows down? */
+bool space_guard_is_free(const struct mm_space *s, uint64_t end) REQUIRES(mapping_class);
 
 /* ---- space_fault.c ---- */
 struct fault_opts {
@@ -180,6 +186,10 @@ static inline MM_MUST_CHECK int space_fault(struct mm_space *s, uint64_t address
 {
 	return space_fault_with(s, address, at, (struct fault_opts){ .show = show });
 }
+/* A fault by the application (space_stack.c): as space_fault_with, but where nothing is mapped, a
+ * mapping above that grows down is extended, if limits and the guard gap permit that. */
+MM_MUST_CHECK int space_fault_or_grow(struct mm_space *s, uint64_t address, mm_access at,
+				      struct fault_opts opts) MAY_LOCK_ANY;
 /* Where a page of v at an address page should come from. */
 unsigned space_node(const struct mm *mm, const struct vma *v, uint64_t page);
 

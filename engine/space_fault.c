@@ -370,7 +370,7 @@ int mm_fault(struct mm_space *s, uint64_t address, mm_access at)
 		return -EFAULT;
 	if (!s->host && fault_quick(s, page, at, ENTRY_PRESENT | entry_of_access(at)))
 		return 0;
-	return fault_slow(s, address, at, (struct fault_opts){ 0 });
+	return space_fault_or_grow(s, address, at, (struct fault_opts){ 0 });
 }
 
 int mm_lookup(struct mm_space *s, uint64_t address, mm_access at, uint32_t *page, mm_access *perms)

@@ -9,10 +9,13 @@
  * NO_TSA: bodies that lock in loops, or on some paths only, are not followed by Clang; their
  * contracts stand on the declarations.
  */
+#include "engine/space_map.h"
+
 #include <errno.h>
 
 #include "engine/fail.h"
-#include "engine/space.h"
+#include "engine/space_populate.h"
+#include "engine/space_range.h"
 #include "engine/test_points.h"
 
 #define SEARCH_START (UINT64_C(1) << 8) /* first page that is chosen for mappings: 1 MiB */
@@ -69,15 +72,7 @@ int space_unmap(struct mm_space *s, uint64_t start, uint64_t end, uint32_t *dead
 
 bool space_range_is_free(const struct mm_space *s, uint64_t start, uint64_t end)
 {
-	while (start < end) {
-		unsigned level;
-		uint64_t word = address_map_peek(&s->map, start, &level);
-
-		if (entry_vma(word))
-			return false;
-		start = (start & ~(map_span(level) - 1)) + map_span(level);
-	}
-	return true;
+	return space_next_mapped(s, start, end) == end;
 }
 
 int space_publish(struct mm_space *s, uint64_t start, uint64_t end, uint32_t vma, uint64_t *stopped)
@@ -97,27 +92,45 @@ int space_publish(struct mm_space *s, uint64_t start, uint64_t end, uint32_t vma
 	}
 }
 
+/* Do the arguments make sense, before it is known where the mapping goes? In Linux's order. */
 static int check_opts(const struct mm_space *s, const struct mmap_opts *o, uint64_t *length)
 {
-	if (o->mappable && !page_aligned(o->offset))
+	uint64_t end = s->end_page << MM_PAGE_SHIFT;
+
+	if ((o->mappable && !page_aligned(o->offset)) || !o->length)
 		return -EINVAL;
-	if (!o->length || !page_round_up(o->length, length))
-		return o->length ? -ENOMEM : -EINVAL;
+	if (!page_round_up(o->length, length))
+		return -ENOMEM;
+	if (o->mappable && o->offset + *length < o->offset)
+		return -EOVERFLOW;
+	if (*length > end || (o->fixed && o->address > end - *length))
+		return -ENOMEM;
 	if (o->fixed && !page_aligned(o->address))
 		return -EINVAL;
+	if (o->mappable && o->offset + *length > INT64_MAX)
+		return -EOVERFLOW;
 	if ((o->unmap || o->no_replace) && !o->fixed)
 		return -EINVAL;
 	if ((o->unmap && o->no_replace) || (o->force && !o->unmap))
 		return -EINVAL;
 	if (o->grows_down && o->mappable)
 		return -EINVAL;
-	if (o->mappable && o->offset + *length < o->offset)
-		return -EOVERFLOW;
 	if (!o->mappable && !o->is_private)
 		return -EINVAL;
-	if (*length > s->end_page << MM_PAGE_SHIFT)
-		return -ENOMEM;
 	return 0;
+}
+
+/* As address_map_find_gap, and clear of the guard gap below what grows down. */
+static bool find_gap(const struct mm_space *s, uint64_t from, uint64_t to, uint64_t pages,
+		     uint64_t align, uint64_t *start) REQUIRES(mapping_class)
+{
+	while (address_map_find_gap(&s->map, from, to, pages, align, start)) {
+		if (space_guard_is_free(s, *start + pages))
+			return true;
+		/* the gap ends with it: the next one is behind */
+		from = space_next_mapped(s, *start + pages, to);
+	}
+	return false;
 }
 
 bool space_find_gap(const struct mm_space *s, uint64_t pages, uint64_t place, uint64_t *start)
@@ -126,17 +139,17 @@ bool space_find_gap(const struct mm_space *s, uint64_t pages, uint64_t place, ui
 	uint64_t skew = place % MM_HUGE_PAGES;
 
 	if (pages >= MM_HUGE_PAGES &&
-	    address_map_find_gap(&s->map, from, s->end_page, pages + skew, MM_HUGE_PAGES, start)) {
+	    find_gap(s, from, s->end_page, pages + skew, MM_HUGE_PAGES, start)) {
 		*start += skew;
 		return true;
 	}
-	return address_map_find_gap(&s->map, from, s->end_page, pages, 1, start);
+	return find_gap(s, from, s->end_page, pages, 1, start);
 }
 
 /* Chooses a place: the hint if it is free, else the lowest that fits; 2 MiB multiples of private
  * memory are aligned if they can be. */
 static bool choose(const struct mm_space *s, const struct mmap_opts *o, uint64_t pages,
-		   uint64_t *start)
+		   uint64_t *start) REQUIRES(mapping_class)
 {
 	uint64_t hint = o->address >> MM_PAGE_SHIFT;
 	uint64_t end = o->map_32bit && s->end_page > SEARCH_32BIT_END ? SEARCH_32BIT_END
@@ -144,13 +157,14 @@ static bool choose(const struct mm_space *s, const struct mmap_opts *o, uint64_t
 	uint64_t from = SEARCH_START < end / 2 ? SEARCH_START : 1;
 	bool align = o->is_private && !o->grows_down && !o->stack && pages % MM_HUGE_PAGES == 0;
 
-	if (hint && hint + pages <= end && space_range_is_free(s, hint, hint + pages)) {
+	if (hint && hint <= end && pages <= end - hint &&
+	    space_range_is_free(s, hint, hint + pages) && space_guard_is_free(s, hint + pages)) {
 		*start = hint;
 		return true;
 	}
-	if (align && address_map_find_gap(&s->map, from, end, pages, MM_HUGE_PAGES, start))
+	if (align && find_gap(s, from, end, pages, MM_HUGE_PAGES, start))
 		return true;
-	return address_map_find_gap(&s->map, from, end, pages, 1, start);
+	return find_gap(s, from, end, pages, 1, start);
 }
 
 void space_unpublish(struct mm_space *s, uint32_t vma, uint64_t start, uint64_t stopped,
@@ -187,12 +201,11 @@ static int add_range(struct mm_space *s, uint32_t vma, uint64_t start, uint64_t 
 }
 
 /*
- * The range is held: charges the limits, removes what is there, adds the mapping. `less` is taken
- * off the account together with the charge for the new mapping, not before it: nobody else
- * can take the room between the two.
+ * `less`, what is replaced, is taken off the account together with the charge for the new mapping,
+ * not before it: so nobody else can take the room between the two.
  */
-static int map_range(struct mm_space *s, const struct mmap_opts *o, uint64_t start, uint64_t end,
-		     enum mlock_mode *mode, uint32_t *dead) REQUIRES(mapping_class) MAY_LOCK_RMAP
+int space_map_range(struct mm_space *s, const struct mmap_opts *o, uint64_t start, uint64_t end,
+		    enum mlock_mode *mode, uint32_t *dead)
 {
 	struct pool *vmas = &s->mm->vma_pool;
 	struct space_pages less = { 0 };
@@ -210,9 +223,16 @@ static int map_range(struct mm_space *s, const struct mmap_opts *o, uint64_t sta
 	rc = vma_create(vmas, o, start, end, (uint8_t)s->mm->page_class, &vma);
 	if (rc)
 		return rc;
-	vma_at(vmas, vma)->mlock_mode = (uint8_t)*mode;
+	struct vma *v = vma_at(vmas, vma);
 
-	struct space_pages more = space_pages_of(vma_at(vmas, vma), end - start);
+	v->mlock_mode = (uint8_t)*mode;
+	if (*mode != MLOCK_NONE)
+		atomic_store_explicit(&s->locks_memory, true, memory_order_release);
+	if (v->grows_down) {
+		v->start = start > SPACE_STACK_ROOM ? start - SPACE_STACK_ROOM : 0;
+		atomic_store_explicit(&s->has_stacks, true, memory_order_release);
+	}
+	struct space_pages more = space_pages_of(v, end - start);
 
 	if (o->unmap && s->usage.counting)
 		less = space_count(s, start, end);
@@ -233,22 +253,6 @@ out:
 	return rc;
 }
 
-int space_populate(struct mm_space *s, mm_access perms, bool is_private, uint64_t start,
-		   uint64_t end)
-{
-	mm_access at = is_private && (perms & MM_WRITE) ? MM_WRITE : MM_READ;
-
-	if (!perms)
-		return 0;
-	for (uint64_t page = start; page < end; page++) {
-		int rc = space_fault(s, page << MM_PAGE_SHIFT, at, true);
-
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
 int mm_mmap(struct mm_space *s, const struct mmap_opts *opts, uint64_t *address)
 {
 	struct range_held held;
@@ -263,8 +267,6 @@ int mm_mmap(struct mm_space *s, const struct mmap_opts *opts, uint64_t *address)
 	uint64_t pages = length >> MM_PAGE_SHIFT;
 
 	if (opts->fixed) {
-		if (start > s->end_page || pages > s->end_page - start)
-			return -ENOMEM;
 		range_lock_lock(&s->mapping, pages_to_addresses(start, start + pages), &held);
 	} else {
 		range_lock_all(&s->mapping, &held);
@@ -273,7 +275,7 @@ int mm_mmap(struct mm_space *s, const struct mmap_opts *opts, uint64_t *address)
 			return -ENOMEM;
 		}
 	}
-	rc = map_range(s, opts, start, start + pages, &mode, &dead);
+	rc = space_map_range(s, opts, start, start + pages, &mode, &dead);
 	range_lock_unlock(&held);
 	vma_free_dead(&s->mm->vma_pool, dead);
 	address_map_bound_backlog();
@@ -292,21 +294,6 @@ int mm_mmap(struct mm_space *s, const struct mmap_opts *opts, uint64_t *address)
 	return 0;
 }
 
-/* Checks and converts the arguments of a call on a range. 0 with an empty range: nothing to do. */
-static int check_range(const struct mm_space *s, uint64_t address, uint64_t length, uint64_t *start,
-		       uint64_t *end)
-{
-	uint64_t up;
-
-	if (!page_aligned(address))
-		return -EINVAL;
-	if (!page_round_up(length, &up) || address + up < address)
-		return -EINVAL;
-	*start = address >> MM_PAGE_SHIFT;
-	*end = (address + up) >> MM_PAGE_SHIFT;
-	return *end > s->end_page ? -EINVAL : 0;
-}
-
 int mm_munmap(struct mm_space *s, uint64_t address, uint64_t length)
 {
 	struct range_held held;
@@ -314,9 +301,9 @@ int mm_munmap(struct mm_space *s, uint64_t address, uint64_t length)
 	uint64_t end;
 	uint64_t stopped;
 	uint32_t dead = 0;
-	int rc = check_range(s, address, length, &start, &end);
+	int rc = space_range_pages(address, length, &start, &end);
 
-	if (rc || !length)
+	if (rc || start == end || end > s->end_page)
 		return -EINVAL;
 	range_lock_lock(&s->mapping, pages_to_addresses(start, end), &held);
 	MM_TEST_POINT(space_unmap_locked); /* mapping held */
@@ -325,168 +312,4 @@ int mm_munmap(struct mm_space *s, uint64_t address, uint64_t length)
 	vma_free_dead(&s->mm->vma_pool, dead);
 	address_map_bound_backlog();
 	return rc;
-}
-
-/* ---- mprotect ---- */
-
-/* The copy of a vma with other permissions that the last entries got. */
-struct protect {
-	uint32_t from, to; /* 0: none yet */
-	mm_access perms;
-	uint32_t *dead;
-};
-
-/* Gives the entries of u the permissions; stops at the first that cannot have them. */
-static int protect_unit(struct mm_space *s, struct map_unit *u, struct protect *p)
-	REQUIRES(entry_class) MAY_LOCK_PLATFORM
-{
-	struct pool *vmas = &s->mm->vma_pool;
-	uint64_t page = u->page;
-	struct unit_hide hide = { 0 };
-	int rc = 0;
-
-	for (unsigned i = u->first; i <= u->last && !rc; i++, page += map_span(u->level)) {
-		uint64_t word = map_unit_word(u, i);
-		uint32_t from = entry_vma(word);
-
-		if (!from) {
-			rc = -ENOMEM;
-			break;
-		}
-		if (from != p->from && from != p->to) {
-			struct vma *v = vma_at(vmas, from);
-
-			if (!access_superset_of(v->max_perms, access_effective(p->perms))) {
-				rc = -EACCES;
-				break;
-			}
-			if (p->to)
-				vma_drop(vmas, p->to, VMA_BUILDING, p->dead);
-			p->from = p->to = 0;
-			/* One for both, so that their pages stay neighbours. */
-			if (!v->mappable && !vma_reservation(v, s->mm->memory, s->mm->nodes)) {
-				rc = -ENOMEM;
-				break;
-			}
-			rc = vma_clone(vmas, from, &p->to);
-			if (rc) {
-				p->to = 0;
-				break;
-			}
-			vma_set_perms(vma_at(vmas, p->to), p->perms);
-			p->from = from;
-		}
-		if (from == p->to)
-			continue;
-		mm_access old = entry_access(word);
-		mm_access now = unit_access(word, access_effective(p->perms));
-
-		if (!(word & ENTRY_PRIVATE))
-			now &= old; /* a mappable is asked again for more */
-		if ((word & ENTRY_HOSTED) && (old & ~now)) {
-			unit_hide_add(&hide, page, page + map_span(u->level));
-			word &= ~ENTRY_HOSTED;
-		} else if (word & ENTRY_HOSTED) {
-			unit_hide_flush(s, &hide);
-		}
-		word = (word & ~(ENTRY_VMA_MASK | ENTRY_ACCESS_MASK)) | entry_of_vma(p->to);
-		if (word & ENTRY_PRESENT)
-			word |= entry_of_access(now);
-		vma_add(vmas, p->to, 1);
-		vma_drop(vmas, from, 1, p->dead);
-		map_unit_set(u, i, word);
-	}
-	unit_hide_flush(s, &hide);
-	return rc;
-}
-
-static int protect_range(struct mm_space *s, uint64_t start, uint64_t end, struct protect *p) NO_TSA
-{
-	/* NO_TSA: releases by two calls in a loop. */
-	struct map_unit u;
-	uint64_t cursor = start;
-	int rc = 0;
-
-	while (!rc) {
-		uint64_t before = cursor;
-
-		if (!address_map_next(&s->map, &cursor, end, MAP_WALK_ALL, &u, &rc))
-			break;
-		if (unit_is_partial(&u, start, end)) {
-			unit_split(s, &u, 0, 0);
-			cursor = before;
-			continue;
-		}
-		rc = protect_unit(s, &u, p);
-		map_unit_unlock(&s->map, &u);
-	}
-	if (p->to)
-		vma_drop(&s->mm->vma_pool, p->to, VMA_BUILDING, p->dead);
-	return rc;
-}
-
-int mm_mprotect(struct mm_space *s, uint64_t address, uint64_t length, mm_access perms)
-{
-	struct range_held held;
-	uint64_t start;
-	uint64_t end;
-	uint32_t dead = 0;
-	struct protect p = { .perms = perms, .dead = &dead };
-	int rc = check_range(s, address, length, &start, &end);
-
-	if (!page_aligned(address))
-		return -EINVAL;
-	if (rc)
-		return -ENOMEM; /* nothing can be mapped there */
-	if (!length)
-		return 0;
-	range_lock_lock(&s->mapping, pages_to_addresses(start, end), &held);
-	rc = protect_range(s, start, end, &p);
-	range_lock_unlock(&held);
-	vma_free_dead(&s->mm->vma_pool, dead);
-	return rc;
-}
-
-/* ---- discard ---- */
-
-static bool has_hole(const struct mm_space *s, uint64_t start, uint64_t end)
-{
-	while (start < end) {
-		unsigned level;
-		uint64_t word = address_map_peek(&s->map, start, &level);
-
-		if (!entry_vma(word))
-			return true;
-		start = (start & ~(map_span(level) - 1)) + map_span(level);
-	}
-	return false;
-}
-
-int mm_discard(struct mm_space *s, uint64_t address, uint64_t length) NO_TSA
-{
-	/* NO_TSA: releases by two calls in a loop. */
-	struct map_unit u;
-	struct unit_drop d;
-	uint64_t start;
-	uint64_t end;
-	int error = 0;
-	int rc = check_range(s, address, length, &start, &end);
-
-	if (rc)
-		return rc;
-	for (uint64_t cursor = start;;) {
-		uint64_t before = cursor;
-
-		if (!address_map_next(&s->map, &cursor, end, MAP_WALK_PRESENT, &u, &error))
-			break;
-		if (unit_is_partial(&u, start, end)) {
-			unit_split(s, &u, start, end);
-			cursor = before;
-			continue;
-		}
-		unit_take(s, &u, true, false, &d);
-		map_unit_unlock(&s->map, &u);
-		unit_drop_pages(s, &d);
-	}
-	return has_hole(s, start, end) ? -ENOMEM : 0;
 }

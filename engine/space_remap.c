@@ -19,6 +19,7 @@
 #include <errno.h>
 
 #include "engine/space_move.h"
+#include "engine/space_populate.h"
 
 /* A call, checked as far as it can be without a lock; in pages. */
 struct remap {

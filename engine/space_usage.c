@@ -141,6 +141,10 @@ static void recount(struct mm_space *s) REQUIRES(mapping_class)
 void space_inherit(struct mm_space *child, struct mm_space *parent)
 {
 	child->usage.limits = parent->usage.limits;
+	child->heap = parent->heap;
+	atomic_store_explicit(&child->has_stacks,
+			      atomic_load_explicit(&parent->has_stacks, memory_order_relaxed),
+			      memory_order_relaxed);
 	recount(child);
 }
 

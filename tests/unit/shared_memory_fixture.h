@@ -1,135 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * shared_memory_fixture.h - a small mapping space for the tests of the shared anonymous mappable.
- *
- * The space here is the least that keeps the contract: one entry lock, one present page per
- * offset, each holding a reference; invalidate drops them under the lock. It stands in for the
- * address map, so that each order of translate, install and truncate can be forced. Every program
- * that includes this has its own memory file, made and destroyed around each test.
+ * shared_memory_fixture.h - a toy space that maps shared memory, in a few words each.
  */
 #pragma once
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <stdlib.h>
-
-#include "engine/park.h"
 #include "engine/shared_memory.h"
-#include "engine/translation.h"
-
-#define PAGE MM_PAGE_SIZE
-#define PAGES 2048
-#define BASE UINT64_C(0x40000000)
-#define RW (MM_READ | MM_WRITE)
-
-struct toy_space {
-	struct mapping_space space;
-	_Atomic uint32_t lock;
-	struct memory_file *mf;
-	uint32_t present[PAGES]; /* page at BASE + i * PAGE, 0 = none; under lock */
-	unsigned invalidations;
-	bool saw_private;
-};
-
-static struct memory_file *mf;
-
-static inline void toy_lock(struct toy_space *s) ACQUIRES(entry_class) NO_TSA
-{
-	lock_rank_push(RANK_ENTRY, (struct lock_key){ s->space.id, 0 }, LOCK_SITE);
-	park_lock_raw(&s->lock);
-}
-
-static inline void toy_unlock(struct toy_space *s) RELEASES(entry_class) NO_TSA
-{
-	park_unlock_raw(&s->lock);
-	lock_rank_pop(RANK_ENTRY, (struct lock_key){ s->space.id, 0 }, LOCK_SITE);
-}
-
-static inline void toy_invalidate(struct mapping_space *ms, struct addr_range ar,
-				  struct invalidate_opts opts) NO_TSA
-{
-	struct toy_space *s = (struct toy_space *)ms;
-
-	toy_lock(s);
-	s->invalidations++;
-	s->saw_private |= opts.invalidate_private;
-	for (uint64_t at = ar.start; at < ar.end; at += PAGE) {
-		uint32_t *page = &s->present[(at - BASE) / PAGE];
-
-		if (*page)
-			memory_file_dec(s->mf, *page);
-		*page = 0;
-	}
-	toy_unlock(s);
-}
-
-static const struct mapping_space_ops toy_ops = { .invalidate = toy_invalidate };
-
-static inline struct toy_space *toy_create(uint64_t id)
-{
-	struct toy_space *s = calloc(1, sizeof(*s));
-
-	assert_non_null(s);
-	s->space = (struct mapping_space){ &toy_ops, id };
-	s->mf = mf;
-	return s;
-}
+#include "tests/unit/toy_space.h"
 
 /* Translates the page at offset; caller holds the entry lock. */
-static inline int look(struct shared_memory *sm, uint64_t offset, uint32_t *page) NO_TSA
+static inline int look(struct shared_memory *sm, uint64_t offset, uint32_t *page)
 {
-	struct mappable_range mr = { offset, offset + PAGE };
-	struct translation t;
-	size_t count;
-	int rc = mappable_translate(shared_memory_mappable(sm), mr, mr, RW, &t, 1, &count);
-	const char *text = check_translate_result(mr, mr, RW, &t, count, rc);
-
-	if (text)
-		fail_msg("%s", text);
-	*page = rc ? 0 : memory_file_page_at(mf, t.file, t.offset);
-	return rc;
+	return toy_look(shared_memory_mappable(sm), offset, RW, page);
 }
 
-static inline void install(struct toy_space *s, uint64_t offset, uint32_t page) NO_TSA
+static inline int toy_fault(struct toy_space *s, struct shared_memory *sm, uint64_t offset)
 {
-	assert_int_equal(s->present[offset / PAGE], 0);
-	memory_file_inc(mf, page);
-	s->present[offset / PAGE] = page;
+	return toy_fault_as(s, shared_memory_mappable(sm), offset, RW);
 }
 
-static inline int toy_fault(struct toy_space *s, struct shared_memory *sm, uint64_t offset) NO_TSA
+static inline void map_all(struct toy_space *s, struct shared_memory *sm, bool writable)
 {
-	uint32_t page;
-	int rc = 0;
-
-	toy_lock(s);
-	if (!s->present[offset / PAGE]) {
-		rc = look(sm, offset, &page);
-		if (!rc)
-			install(s, offset, page);
-	}
-	toy_unlock(s);
-	return rc;
+	assert_int_equal(toy_map(s, shared_memory_mappable(sm), writable), 0);
 }
 
-static inline void map_all(struct toy_space *s, struct shared_memory *sm, bool writable) NO_TSA
+static inline void unmap_all(struct toy_space *s, struct shared_memory *sm, bool writable)
 {
-	assert_int_equal(mappable_add_mapping(shared_memory_mappable(sm), &s->space,
-					      (struct addr_range){ BASE, BASE + PAGES * PAGE }, 0,
-					      writable),
-			 0);
-}
-
-static inline void unmap_all(struct toy_space *s, struct shared_memory *sm, bool writable) NO_TSA
-{
-	struct addr_range all = { BASE, BASE + PAGES * PAGE };
-
-	toy_invalidate(&s->space, all, (struct invalidate_opts){ false });
-	mappable_remove_mapping(shared_memory_mappable(sm), &s->space, all, 0, writable);
+	toy_unmap(s, shared_memory_mappable(sm), writable);
 }
 
 static inline struct shared_memory *make(uint64_t size) NO_TSA
@@ -144,29 +40,3 @@ static inline void drop(struct shared_memory *sm) NO_TSA
 {
 	mapping_identity_dec_ref(shared_memory_identity(sm));
 }
-
-static inline int setup(void **state)
-{
-	struct memory_file_opts opts = { .span_bytes = UINT64_C(8) << 30 };
-
-	(void)state;
-	return memory_file_create(&opts, &mf);
-}
-
-/* Destroying reports leaks, so every test ends by showing that no page was lost. */
-static inline int teardown(void **state)
-{
-	(void)state;
-	memory_file_destroy(mf);
-	return 0;
-}
-
-static inline uint64_t live_pages(void) NO_TSA
-{
-	struct memory_file_stat stat;
-
-	memory_file_get_stat(mf, &stat);
-	return stat.live_pages;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
