@@ -63,7 +63,9 @@ bool io_hold_lock(struct mm_space *s, uint64_t page, uint64_t end, struct io_wan
 		if (h->pages)
 			return true;
 		map_unit_unlock(&s->map, &h->u);
-	} while (!space_fault_with(s, page << MM_PAGE_SHIFT, want.at, opts));
+		/* As Linux: a copy makes a stack grow, a pin does not. */
+	} while (want.own ? !space_fault_with(s, page << MM_PAGE_SHIFT, want.at, opts)
+			  : !space_fault_or_grow(s, page << MM_PAGE_SHIFT, want.at, opts));
 	return false;
 }
 

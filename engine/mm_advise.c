@@ -20,28 +20,6 @@
 #include "engine/space_range.h"
 #include "engine/test_points.h"
 
-/* A change of the range, as madvise and mbind make it. */
-static int change_range(struct mm_space *s, uint64_t start, uint64_t end, struct space_change *c)
-	MAY_LOCK_ANY
-{
-	struct range_held held;
-	uint32_t dead = 0;
-	bool cut = space_range_cut(s, &start, &end);
-
-	if (start == end)
-		return c->hole_error;
-	range_lock_lock(&s->mapping, pages_to_addresses(start, end), &held);
-	int rc = 0;
-
-	if (!c->over_holes && (cut || space_has_hole(s, start, end)))
-		rc = c->hole_error;
-	else
-		rc = space_change(s, start, end, c, &dead);
-	range_lock_unlock(&held);
-	vma_free_dead(&s->mm->vma_pool, dead);
-	return rc ? rc : cut ? c->hole_error : 0;
-}
-
 /* ---- madvise ---- */
 
 static int look_dontfork(const struct space_change *c, const struct vma *v)
@@ -61,8 +39,18 @@ static int advise_fork(struct mm_space *s, uint64_t start, uint64_t end, bool do
 				  .dontfork = dontfork,
 				  .over_holes = true,
 				  .hole_error = -ENOMEM };
+	struct range_held held;
+	uint32_t dead = 0;
+	bool cut = space_range_cut(s, &start, &end);
 
-	return change_range(s, start, end, &c);
+	if (start == end)
+		return cut ? -ENOMEM : 0;
+	range_lock_lock(&s->mapping, pages_to_addresses(start, end), &held);
+	int rc = space_change(s, start, end, &c, &dead);
+
+	range_lock_unlock(&held);
+	vma_free_dead(&s->mm->vma_pool, dead);
+	return rc ? rc : cut ? -ENOMEM : 0;
 }
 
 static int advise_populate(struct mm_space *s, uint64_t start, uint64_t end, mm_access at)
@@ -88,9 +76,9 @@ int mm_madvise(struct mm_space *s, uint64_t address, uint64_t length, enum mm_ad
 	case MM_ADVISE_FREE:
 		return space_discard(s, address, length, true);
 	case MM_ADVISE_DONTFORK:
-		return start == end ? 0 : advise_fork(s, start, end, true);
+		return advise_fork(s, start, end, true);
 	case MM_ADVISE_DOFORK:
-		return start == end ? 0 : advise_fork(s, start, end, false);
+		return advise_fork(s, start, end, false);
 	case MM_ADVISE_REMOVE:
 		return space_remove(s, address, length);
 	case MM_ADVISE_POPULATE_READ:
@@ -243,30 +231,49 @@ static void edit_policy(const struct space_change *c, struct vma *v)
 	v->numa_nodes = c->numa_nodes;
 }
 
+/* Changes what of the range is mapped: for the local policy, as in Linux, that need not be all. */
+static int bind_range(struct mm_space *s, uint64_t start, uint64_t end, struct space_change *c,
+		      bool local, uint32_t *dead) REQUIRES(mapping_class) MAY_LOCK_ENTRY
+{
+	c->over_holes = c->numa_policy == NUMA_LOCAL;
+	if (local)
+		c->numa_policy = NUMA_LOCAL;
+	if (c->over_holes ? space_next_mapped(s, start, end) == end : space_has_hole(s, start, end))
+		return -EFAULT;
+	return space_change(s, start, end, c, dead);
+}
+
 int mm_mbind(struct mm_space *s, uint64_t address, uint64_t length, enum numa_policy policy,
 	     uint64_t nodes)
 {
-	struct space_change c = { .look = look_policy,
-				  .edit = edit_policy,
-				  .hole_error = -EFAULT,
-				  .numa_policy = policy,
-				  .numa_nodes = nodes };
+	struct space_change c = { .look = look_policy, .edit = edit_policy, .numa_policy = policy };
+	struct range_held held;
 	uint64_t existing = s->mm->nodes < 64 ? (UINT64_C(1) << s->mm->nodes) - 1 : UINT64_MAX;
-	uint64_t start;
-	uint64_t end;
+	/* As Linux: a length that overflows by rounding it up is 0. */
+	uint64_t bytes = page_round_down(length + MM_PAGE_SIZE - 1);
+	uint64_t start = address >> MM_PAGE_SHIFT;
+	uint64_t end = start + (bytes >> MM_PAGE_SHIFT);
+	uint32_t dead = 0;
 
-	if ((unsigned)policy > NUMA_PREFERRED)
+	if ((unsigned)policy > NUMA_PREFERRED || !page_aligned(address) ||
+	    address + bytes < address)
 		return -EINVAL;
-	int rc = space_range_pages(address, length, &start, &end);
-
-	if (rc || start == end)
-		return rc;
+	if (!bytes)
+		return 0;
 	if (policy == NUMA_LOCAL ? nodes != 0 : policy != NUMA_PREFERRED && !nodes)
 		return -EINVAL;
 	if (nodes && !(nodes & existing))
 		return -EINVAL;
-	if (!nodes)
-		c.numa_policy = NUMA_LOCAL; /* to prefer none is to take the nearest */
+	bool local = !nodes; /* to prefer no node is to take the nearest */
+	bool cut = space_range_cut(s, &start, &end);
+
+	if (start == end || (cut && policy != NUMA_LOCAL))
+		return -EFAULT;
+	range_lock_lock(&s->mapping, pages_to_addresses(start, end), &held);
 	c.numa_nodes = nodes & existing;
-	return change_range(s, start, end, &c);
+	int rc = bind_range(s, start, end, &c, local, &dead);
+
+	range_lock_unlock(&held);
+	vma_free_dead(&s->mm->vma_pool, dead);
+	return rc;
 }

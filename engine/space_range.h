@@ -30,7 +30,7 @@ static inline MM_MUST_CHECK int space_range_pages(uint64_t address, uint64_t len
 /* Pages beyond the end of the space are a hole: *end becomes what can be mapped. True if cut. */
 static inline bool space_range_cut(const struct mm_space *s, uint64_t *start, uint64_t *end)
 {
-	if (*end <= s->end_page)
+	if (*end <= s->end_page || *start == *end)
 		return false;
 	*end = s->end_page;
 	if (*start > *end)

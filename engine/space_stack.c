@@ -43,27 +43,23 @@ static bool is_too_close(const struct mm_space *s, uint64_t page)
 	return !v->grows_down && v->perms;
 }
 
-/* Where the mapping of vma that begins at page ends: vmas that differ in their reservation only are
- * one mapping to the application. */
-static uint64_t mapping_end(const struct mm_space *s, uint64_t page, uint32_t index)
+/* Where the mapping that begins at page ends: vmas that continue each other are one mapping to the
+ * application. */
+static uint64_t mapping_end(const struct mm_space *s, uint64_t page)
 {
 	const struct pool *vmas = &s->mm->vma_pool;
-	const struct vma *v = vma_at(vmas, index);
-	uint64_t end = page;
-	uint32_t next = index;
+	const struct vma *last = NULL;
 
-	while (next && end < s->end_page) {
-		const struct vma *w = vma_at(vmas, next);
+	while (page < s->end_page) {
+		uint32_t index;
+		uint64_t end = space_run_end(s, page, s->end_page, &index);
 
-		if (!w->grows_down || w->perms != v->perms || w->mlock_mode != v->mlock_mode ||
-		    w->dontfork != v->dontfork || w->numa_policy != v->numa_policy ||
-		    w->numa_nodes != v->numa_nodes)
+		if (!index || (last && !vma_continues(last, vma_at(vmas, index))))
 			break;
-		end = space_run_end(s, end, s->end_page, &next);
-		if (end < s->end_page)
-			next = space_vma_at(s, end, &(uint64_t){ 0 });
+		last = vma_at(vmas, index);
+		page = end;
 	}
-	return end;
+	return page;
 }
 
 /* The vma for pages from `page` on, below a mapping of vma *index: itself while its reservation
@@ -104,8 +100,7 @@ static int grow(struct mm_space *s, uint64_t page, uint32_t *dead) REQUIRES(mapp
 	uint32_t index = space_vma_at(s, top, &stopped);
 	const struct vma *v = vma_at(vmas, index);
 
-	if (!v->grows_down ||
-	    mapping_end(s, top, index) - page > s->usage.limits.stack >> MM_PAGE_SHIFT ||
+	if (!v->grows_down || mapping_end(s, top) - page > s->usage.limits.stack >> MM_PAGE_SHIFT ||
 	    space_reserve(s, v, top - page))
 		return -EFAULT;
 	int rc = vma_below(s, page, top, &index);
