@@ -110,6 +110,8 @@ static inline uint64_t *word_at(uint64_t address)
 static inline void stamp(uint64_t address, uint64_t value)
 {
 	assert_int_equal(mm_fault(fx.space, address, MM_WRITE), 0);
+	if (!fx.hosted) /* written behind the engine's back: not clean when it is freed */
+		memory_file_mark_dirty(mm_memory_file(fx.mm), page_at(address));
 	*(volatile uint64_t *)word_at(address) = value;
 }
 
