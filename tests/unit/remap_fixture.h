@@ -67,9 +67,9 @@ static inline void close_remap(void)
 	mm_thread_leave();
 }
 
-/* Maps `pages` pages at address: of the object from page `offset` on, or private (sm false). */
-static inline void map_pages(uint64_t address, uint64_t pages, mm_access perms, bool sm,
-			     uint64_t offset)
+/* Maps `pages` pages at address: of the object (sm) from page `offset` on, or anonymous. */
+static inline void map_object(uint64_t address, uint64_t pages, mm_access perms, bool sm,
+			      bool is_private, uint64_t offset)
 {
 	struct mmap_opts o = { .length = pages * PAGE,
 			       .address = address,
@@ -77,7 +77,7 @@ static inline void map_pages(uint64_t address, uint64_t pages, mm_access perms, 
 			       .unmap = true,
 			       .perms = perms,
 			       .max_perms = MM_ANY_ACCESS,
-			       .is_private = !sm };
+			       .is_private = is_private };
 	uint64_t got;
 
 	if (sm) {
@@ -87,6 +87,13 @@ static inline void map_pages(uint64_t address, uint64_t pages, mm_access perms, 
 	}
 	assert_int_equal(mm_mmap(fx.space, &o, &got), 0);
 	assert_int_equal(got, address);
+}
+
+/* Of the object, shared, or private and anonymous. */
+static inline void map_pages(uint64_t address, uint64_t pages, mm_access perms, bool sm,
+			     uint64_t offset)
+{
+	map_object(address, pages, perms, sm, !sm, offset);
 }
 
 /* The number of the page that is present there, or 0. */

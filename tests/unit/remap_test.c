@@ -8,6 +8,7 @@
 
 #include "engine/inject.h"
 #include "engine/mm_advise.h"
+#include "engine/mm_fork.h"
 #include "engine/test_points.h"
 #include "engine/trap.h"
 #include "tests/unit/remap_fixture.h"
@@ -323,6 +324,71 @@ static void old_length_0_maps_a_second_time(void **state)
 	close_remap();
 }
 
+/* ---- copies on write ---- */
+
+static void private_copies_of_an_object_move_along(void **state)
+{
+	uint64_t got;
+	uint32_t copy;
+
+	open_in_test(state, PAGE_4K);
+	map_pages(A, 8, RW, true, 0);
+	for (uint64_t i = 0; i < 8; i++)
+		stamp(A + i * PAGE, i);
+	map_object(B, 8, RW, true, true, 0);
+	stamp(B + PAGE, 100);
+	expect_stamp(B + 6 * PAGE, 6); /* the object's own page, to be copied before a write */
+	copy = page_at(B + PAGE);
+	move_to(B, 8, 9, B + HUGE + PAGE);
+	got = B + HUGE + PAGE;
+	assert_int_equal(page_at(got + PAGE), copy);
+	stamp(A + 6 * PAGE, 66);
+	expect_stamp(got + PAGE, 100);
+	expect_stamp(got + 6 * PAGE, 66);
+	stamp(got + 6 * PAGE, 7);
+	expect_stamp(A + 6 * PAGE, 66);
+	/* A second one of it cannot be had; a truncation reaches the copies where they are now. */
+	assert_int_equal(remap(got, 0, 8, MREMAP_FIXED_MOVE, B, &got), -EINVAL);
+	assert_int_equal(shared_memory_truncate(fx.sm, 6 * PAGE), 0);
+	mm_check(fx.mm);
+	got = B + HUGE + PAGE;
+	assert_true(is_bus_error(mm_fault(fx.space, got + 6 * PAGE, MM_READ)));
+	expect_stamp(got + PAGE, 100);
+	close_remap();
+}
+
+/* After a fork pages are shared; moving one side's neither copies nor shows a write to the other. */
+static void pages_shared_by_a_fork_move_uncopied(void **state)
+{
+	struct mm_space *parent;
+	struct mm_space *child;
+	uint32_t page;
+
+	open_in_test(state, PAGE_4K);
+	map_pages(A, 4, RW, false, 0);
+	stamp(A, 1);
+	stamp(A + PAGE, 2);
+	assert_int_equal(mm_fork(fx.space, &child), 0);
+	parent = fx.space;
+	page = page_at(A);
+	move_to(A, 4, 4, B);
+	assert_int_equal(page_at(B), page);
+	assert_int_equal(memory_file_count(mm_memory_file(fx.mm), page), 2);
+	stamp(B, 10);
+	fx.space = child;
+	expect_stamp(A, 1);
+	stamp(A + PAGE, 20);
+	move_to(A, 2, 3, B + 64 * PAGE);
+	expect_stamp(B + 65 * PAGE, 20);
+	assert_false(is_mapped(B));
+	fx.space = parent;
+	expect_stamp(B, 10);
+	expect_stamp(B + PAGE, 2);
+	mm_check(fx.mm);
+	mm_space_destroy(child);
+	close_remap();
+}
+
 /* ---- limits ---- */
 
 static void limits_hold(void **state)
@@ -542,6 +608,8 @@ int main(void)
 		BOTH(a_fixed_move_takes_mappings_and_gaps_as_they_come),
 		BOTH(neighbours_that_differ_are_not_one_mapping),
 		BOTH(old_length_0_maps_a_second_time),
+		BOTH(private_copies_of_an_object_move_along),
+		BOTH(pages_shared_by_a_fork_move_uncopied),
 		BOTH(limits_hold),
 		BOTH(huge_pages_move_whole_or_are_split),
 		ON(none, untouched_memory_moves_folded),
