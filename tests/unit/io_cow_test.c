@@ -260,6 +260,7 @@ static void pinned_pages_stay_with_the_parent(void **state)
 /* ---- copies while another thread forks ---- */
 
 #define FAR 600 /* in another leaf of the address map */
+#define FORKS 100
 
 struct writer {
 	struct fixture *f;
@@ -312,7 +313,7 @@ static void forks_see_copies_in_order(void **state)
 		fixture_open(&f, &one_page, hosts[h]);
 		assert_int_equal(fixture_map(f.space, 0, FAR + 1, FIXTURE_RW, NULL, true, 0), 0);
 		assert_int_equal(pthread_create(&thread, NULL, write_numbers, &w), 0);
-		for (int i = 0; i < 400; i++) {
+		for (int i = 0; i < FORKS; i++) {
 			struct mm_space *child;
 
 			assert_int_equal(mm_fork(f.space, &child), 0);
