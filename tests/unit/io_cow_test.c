@@ -3,6 +3,8 @@
  * io_cow_test.c - the kernel's access to pages that are to be copied first: of private mappings and
  * after fork, with and without permission; pins; and copies while another thread forks.
  */
+#include "tests/unit/checked.h"
+
 #include "tests/unit/space_fixture.h"
 
 #include <pthread.h>
