@@ -206,6 +206,17 @@ static int shared_translate(struct mappable *m, struct mappable_range required,
 	if (!access_superset_of(perms, at))
 		return -EACCES;
 
+	if (max && end == required.end && optional.end - optional.start == MM_PAGE_SIZE) {
+		/* a fault of one page, in brief */
+		rc = need_page(sm, required.start, &first);
+		if (rc)
+			return rc;
+		ts->source = required;
+		ts->file = memory_file_of(sm->mf, first, &ts->offset);
+		ts->perms = perms;
+		*count = 1;
+		return 0;
+	}
 	for (uint64_t offset = required.start; offset < end; offset = next) {
 		uint32_t page;
 

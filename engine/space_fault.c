@@ -204,16 +204,17 @@ static int fault_mappable(struct fault *f) NO_TSA
 	int rc = mappable_translate(f->v->mappable, required, optional, at, &t, 1, &count);
 
 	MM_TEST_POINT(fault_translated);
-	const char *wrong = check_translate_result(required, optional, at, &t, count, rc);
+	if (__builtin_expect(!translate_result_is_plain(required, optional, at, &t, count, rc),
+			     0)) {
+		const char *wrong = check_translate_result(required, optional, at, &t, count, rc);
 
-	if (__builtin_expect(wrong != NULL, 0)) {
-		map_unit_install(&f->s->map, &f->u, f->word);
-		mm_fail("translate: %s", wrong);
-		return -EFAULT;
-	}
-	if (!count) {
-		map_unit_install(&f->s->map, &f->u, f->word);
-		return rc;
+		if (wrong || !count) {
+			map_unit_install(&f->s->map, &f->u, f->word);
+			if (!wrong)
+				return rc;
+			mm_fail("translate: %s", wrong);
+			return -EFAULT;
+		}
 	}
 	uint64_t base = f->u.level ? vma_offset(f->v, f->u.page) : first;
 
@@ -292,12 +293,31 @@ static int resolve(struct fault *f) NO_TSA
 	return f->v->page_class == PAGE_4K ? FAULT_SMALL : fault_huge(f);
 }
 
+/* The leaf entry of a mappable's page is held already: what fault_slow would come to. */
+static __attribute__((noinline)) int fault_held(struct mm_space *s, uint64_t page, mm_access at,
+						entry_t *entry, uint64_t word) NO_TSA
+{
+	/* NO_TSA: its caller locked the entry, in one of two outcomes. */
+	unsigned slot = map_slot(page, 0);
+	struct node *node = (struct node *)(entry - slot); /* entries come first in a node */
+	struct fault f = {
+		.s = s,
+		.v = vma_at(&s->mm->vma_pool, entry_vma(word)),
+		.u = { .node = node, .first = slot, .last = slot, .page = page },
+		.word = word,
+		.page = page,
+		.at = at,
+	};
+
+	return resolve(&f);
+}
+
 /*
- * The ordinary case without detours: a free, absent entry of private anonymous memory that the
- * host need not show. True: done. False: nothing has changed, take the long way.
+ * The ordinary cases without detours: a free, absent leaf entry that the host need not show. 0, an
+ * error, or FAULT_AGAIN: nothing has changed, take the long way.
  */
-static inline bool fault_quick(struct mm_space *s, uint64_t page, mm_access at, uint64_t enough)
-	MAY_LOCK_ENTRY
+static inline int fault_quick(struct mm_space *s, uint64_t page, mm_access at, uint64_t enough)
+	NO_TSA /* released by a call in one of two outcomes */
 {
 	entry_t *entry;
 	uint64_t word;
@@ -305,7 +325,7 @@ static inline bool fault_quick(struct mm_space *s, uint64_t page, mm_access at, 
 	bool done;
 
 	if (!address_map_try_leaf(&s->map, page, enough, &entry, &word, &done))
-		return done;
+		return done ? 0 : FAULT_AGAIN;
 	struct vma *v = vma_at(&s->mm->vma_pool, entry_vma(word));
 	struct reservation *r = atomic_load_explicit(&v->reservation, memory_order_acquire);
 
@@ -316,9 +336,11 @@ static inline bool fault_quick(struct mm_space *s, uint64_t page, mm_access at, 
 		word |= entry_of_page(got) | ENTRY_PRESENT | ENTRY_PRIVATE |
 			entry_of_access(v->effective);
 		done = true;
+	} else if (v->mappable) {
+		return fault_held(s, page, at, entry, word);
 	}
 	address_map_unlock_leaf(&s->map, page, entry, word);
-	return done;
+	return done ? 0 : FAULT_AGAIN;
 }
 
 static __attribute__((noinline)) int fault_slow(struct mm_space *s, uint64_t address, mm_access at,
@@ -368,9 +390,14 @@ int mm_fault(struct mm_space *s, uint64_t address, mm_access at)
 
 	if (__builtin_expect(page >= s->end_page, 0))
 		return -EFAULT;
-	if (!s->host && fault_quick(s, page, at, ENTRY_PRESENT | entry_of_access(at)))
-		return 0;
-	return space_fault_or_grow(s, address, at, (struct fault_opts){ 0 });
+	int rc = s->host ? FAULT_AGAIN
+			 : fault_quick(s, page, at, ENTRY_PRESENT | entry_of_access(at));
+
+	if (rc == FAULT_AGAIN)
+		rc = fault_slow(s, address, at, (struct fault_opts){ 0 });
+	if (__builtin_expect(rc == -EFAULT, 0)) /* a stack may grow */
+		rc = space_fault_or_grow(s, address, at, (struct fault_opts){ 0 });
+	return rc;
 }
 
 int mm_lookup(struct mm_space *s, uint64_t address, mm_access at, uint32_t *page, mm_access *perms)
