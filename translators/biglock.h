@@ -111,7 +111,7 @@ static inline unsigned char *biglock_page_memory(const struct translator_engine 
 }
 
 /* biglock_tree.c */
-/* The first mapping that ends after address, or NULL: the one there, if it starts there or below. */
+/* The first mapping that ends after address, or NULL. It is there if it starts at or below. */
 struct biglock_mapping *biglock_tree_find(struct biglock_mapping *root, uint64_t address);
 void biglock_tree_insert(struct biglock_mapping **root, struct biglock_mapping *mapping);
 void biglock_tree_remove(struct biglock_mapping **root, struct biglock_mapping *mapping);

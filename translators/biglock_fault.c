@@ -166,18 +166,18 @@ int biglock_read(struct translator_space *space, uint64_t address, void *to, uin
 
 	for (*done = 0; *done < length;) {
 		uint64_t bytes = piece(address + *done, length - *done);
-		unsigned char *buffer = (unsigned char *)to + *done, *at;
-		bool meets;
+		unsigned char *buffer = (unsigned char *)to + *done, *target = buffer, *at;
 
 		biglock_lock();
-		meets = biglock_window_meets(buffer, bytes);
+		if (biglock_window_meets(buffer, bytes))
+			target = between;
 		at = reach(space, address + *done, TRANSLATOR_READ);
 		if (at)
-			memcpy(meets ? between : buffer, at, bytes);
+			memcpy(target, at, bytes);
 		biglock_unlock();
 		if (!at)
 			return -EFAULT;
-		if (meets)
+		if (target == between)
 			memcpy(buffer, between, bytes);
 		*done += bytes;
 	}
