@@ -6,12 +6,17 @@
  * engine's own name of a page, from which everything else is arithmetic.
  */
 #include <errno.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/fail.h"
 #include "engine/mm.h"
+#include "engine/mm_fork.h"
+#include "engine/mm_io.h"
 #include "engine/mm_lookup.h"
+#include "engine/mm_remap.h"
 #include "engine/shared_memory.h"
 #include "translators/translator.h"
 
@@ -95,16 +100,19 @@ static int parse_option(const struct translator_option *o, struct translator_eng
 		return 0;
 	if (!strcmp(o->key, "retain") && !parse_bytes(o->value, &opts->memory.retain_bytes))
 		return 0;
+	if (!strcmp(o->key, "copy") && !parse_bytes(o->value, &opts->copy_bytes))
+		return 0;
 	if (!strcmp(o->key, "fallback")) {
 		opts->memory.allow_fallback = !strcmp(o->value, "yes");
 		if (opts->memory.allow_fallback || !strcmp(o->value, "no"))
 			return 0;
 	}
-	if (!strcmp(o->key, "memory_max") || !strcmp(o->key, "retain") ||
+	if (!strcmp(o->key, "memory_max") || !strcmp(o->key, "retain") || !strcmp(o->key, "copy") ||
 	    !strcmp(o->key, "fallback"))
 		return refuse(error, size, -EINVAL, o->key, "a size (64m), or yes or no");
 	return refuse(error, size, -EINVAL,
-		      "memmap knows the options fallback=yes|no and retain=BYTES, not", o->key);
+		      "memmap knows the options copy=BYTES, fallback=yes|no and retain=BYTES, not",
+		      o->key);
 }
 
 static int memmap_open(const struct translator_option *options, struct translator_engine **out,
@@ -204,6 +212,12 @@ static bool any_reserved(const uint64_t *reserved, unsigned count)
 	for (unsigned i = 0; i < count; i++)
 		any |= reserved[i];
 	return any;
+}
+
+/* Linux rounds lengths up where the ABI wants whole pages. */
+static bool is_whole(uint64_t bytes)
+{
+	return !(bytes % MM_PAGE_SIZE);
 }
 
 /* ---- objects ---- */
@@ -330,9 +344,14 @@ static void space_destroy(struct translator_space *s) MAY_LOCK_ANY
 	mm_space_destroy(mm_space(s));
 }
 
+static int space_fork(struct translator_space *parent, struct translator_space **child) MAY_LOCK_ANY
+{
+	return mm_fork(mm_space(parent), (struct mm_space **)child);
+}
+
 static int map(struct translator_space *s, const struct translator_map_options *o) MAY_LOCK_ANY
 {
-	if (o->flags || any_reserved(o->reserved, 4))
+	if ((o->flags & ~(uint32_t)TRANSLATOR_MAP_PRIVATE) || any_reserved(o->reserved, 4))
 		return -EINVAL;
 
 	uint64_t address;
@@ -343,7 +362,7 @@ static int map(struct translator_space *s, const struct translator_map_options *
 		.unmap = true,
 		.perms = (mm_access)o->perms,
 		.max_perms = MM_ANY_ACCESS,
-		.is_private = !o->object,
+		.is_private = !o->object || (o->flags & TRANSLATOR_MAP_PRIVATE),
 		.offset = o->offset,
 	};
 
@@ -368,6 +387,18 @@ static int protect(struct translator_space *s, uint64_t address, uint64_t length
 static int discard(struct translator_space *s, uint64_t address, uint64_t length) MAY_LOCK_ANY
 {
 	return mm_discard(mm_space(s), address, length);
+}
+
+static int remap(struct translator_space *s, uint64_t old_address, uint64_t old_length,
+		 uint64_t new_address, uint64_t new_length) MAY_LOCK_ANY
+{
+	uint64_t address;
+
+	/* Linux has a meaning for it that the ABI has not. */
+	if (!old_length || !is_whole(old_length) || !is_whole(new_length))
+		return -EINVAL;
+	return mm_mremap(mm_space(s), old_address, old_length, new_length, MREMAP_FIXED_MOVE,
+			 new_address, &address);
 }
 
 static int fault(struct translator_space *s, uint64_t address, uint32_t access) MAY_LOCK_ANY
@@ -397,6 +428,46 @@ static void *host_address(struct translator_space *s, uint64_t address)
 	return mm_host_address(mm_space(s), address);
 }
 
+static int space_read(struct translator_space *s, uint64_t address, void *to, uint64_t length,
+		      uint64_t *done) MAY_LOCK_ANY
+{
+	return mm_copy_in(mm_space(s), address, to, length, (struct mm_io_opts){ 0 }, done);
+}
+
+static int space_write(struct translator_space *s, uint64_t address, const void *from,
+		       uint64_t length, uint64_t *done) MAY_LOCK_ANY
+{
+	return mm_copy_out(mm_space(s), address, from, length, (struct mm_io_opts){ 0 }, done);
+}
+
+/* ---- self check ---- */
+
+static _Thread_local jmp_buf check_failed;
+static _Thread_local char check_text[512];
+
+static void check_hook(const char *text)
+{
+	snprintf(check_text, sizeof(check_text), "%s", text);
+	longjmp(check_failed, 1);
+}
+
+/* The check reports like any breach, by not returning: whatever it held stays so, which does
+ * no harm to an engine that nobody ought to use any more. */
+static int self_check(struct translator_engine *e, char *sentence, size_t size) MAY_LOCK_ANY
+{
+	mm_fail_hook old = mm_fail_set_hook(check_hook);
+	volatile int rc = -EIO;
+
+	if (!setjmp(check_failed)) {
+		mm_check(e->mm);
+		rc = 0;
+	} else {
+		snprintf(sentence, size, "%s.", check_text);
+	}
+	mm_fail_set_hook(old);
+	return rc;
+}
+
 const struct translator translator_memmap = {
 	.magic = TRANSLATOR_MAGIC,
 	.abi_major = TRANSLATOR_ABI_MAJOR,
@@ -407,7 +478,9 @@ const struct translator translator_memmap = {
 	.description = "faultline's own engine: a radix tree of lock bits over memfds",
 	.capabilities = TRANSLATOR_CAN_OBJECTS | TRANSLATOR_CAN_REFERENCES | TRANSLATOR_CAN_SPACES |
 			TRANSLATOR_CAN_PROTECT | TRANSLATOR_CAN_DISCARD | TRANSLATOR_CAN_TOUCH |
-			TRANSLATOR_CAN_HUGE_2M | TRANSLATOR_CAN_THP,
+			TRANSLATOR_CAN_HUGE_2M | TRANSLATOR_CAN_THP | TRANSLATOR_CAN_FORK |
+			TRANSLATOR_CAN_REMAP | TRANSLATOR_CAN_IO | TRANSLATOR_CAN_PRIVATE |
+			TRANSLATOR_CAN_SELF_CHECK,
 	.open = memmap_open,
 	.close = memmap_close,
 	.thread_enter = memmap_thread_enter,
@@ -426,11 +499,16 @@ const struct translator translator_memmap = {
 	.map_internal = map_internal,
 	.space_create = space_create,
 	.space_destroy = space_destroy,
+	.space_fork = space_fork,
 	.map = map,
 	.unmap = unmap,
 	.protect = protect,
+	.remap = remap,
 	.discard = discard,
 	.fault = fault,
 	.lookup = lookup,
 	.host_address = host_address,
+	.read = space_read,
+	.write = space_write,
+	.self_check = self_check,
 };

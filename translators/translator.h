@@ -30,7 +30,7 @@
  *   | close                                    | nothing on that engine; no handle of it is left |
  *   | object_destroy                           | all but calls that are given that object       |
  *   | space_destroy                            | all but calls that are given that space        |
- *   | self_check                               | all calls, but only a quiet engine is accused  |
+ *   | self_check                               | nothing on that engine                         |
  *   | batch                                    | whatever the operations in it may run beside   |
  *   | all others, on any handles and ranges    | each other                                     |
  * What runs at once must come out, page by page, as if in some order; a call that has returned
@@ -260,8 +260,9 @@ struct translator {
 		       uint32_t perms);
 	/*
 	 * Moves a mapping with its pages, and shortens or lengthens it; what stood in [new_address,
-	 * new_address + new_length) goes first. Both ranges are apart (-EINVAL). -EFAULT: old is
-	 * not all of one mapping. After an error past the checks the destination is empty.
+	 * new_address + new_length) goes first. Both ranges are apart and in the space (-EINVAL);
+	 * old is a part of one mapping. -EFAULT: nothing is mapped at old_address. After other
+	 * errors the destination may be empty.
 	 */
 	int (*remap)(struct translator_space *space, uint64_t old_address, uint64_t old_length,
 		     uint64_t new_address, uint64_t new_length);
@@ -297,8 +298,8 @@ struct translator {
 	 * this op. */
 	int (*batch)(struct translator_engine *engine, const struct translator_batch *batch,
 		     uint64_t *done);
-	/* Checks what must always hold. -EIO with a sentence (at most size bytes) if it does
-	 * not. */
+	/* Checks what must always hold, while nobody else has references (incref). -EIO with a
+	 * sentence (at most size bytes) if it does not: the engine is then not to be used. */
 	int (*self_check)(struct translator_engine *engine, char *sentence, size_t size);
 };
 

@@ -153,6 +153,17 @@ static int drive_workers(struct drive *d)
 	return rc;
 }
 
+/* The engine's own opinion of itself, with all that a workload has made. */
+static void check_engine(const struct drive *d)
+{
+	const struct translator *t = d->run.t;
+	char sentence[600] = "";
+
+	if (t && (t->capabilities & TRANSLATOR_CAN_SELF_CHECK) &&
+	    t->self_check(d->run.engine, sentence, sizeof(sentence)))
+		fail_msg("%s after %s: %s", t->name, d->run.workload->name, sentence);
+}
+
 /* Runs one workload from setup to teardown; t is NULL for floors. */
 static void drive(const struct workload *wl, const struct translator *t, const char *pages,
 		  const char *as, unsigned workers)
@@ -181,6 +192,7 @@ static void drive(const struct workload *wl, const struct translator *t, const c
 		rc = drive_workers(d);
 	if (!rc && wl->verify)
 		rc = wl->verify(&d->run);
+	check_engine(d);
 	wl->teardown(&d->run);
 	if (rc)
 		fail_msg("%s on %s, %s, %s, %u workers: %d", wl->name, t ? t->name : "the host",
