@@ -22,8 +22,8 @@ static inline uint64_t map_pair_pages(const struct map_pair *p)
 }
 
 /*
- * Expands both places until their first pieces are alike; *piece is its length in pages. 0, -ENOMEM,
- * or -EAGAIN: at `from` stands a folded translation that cannot move whole: it must be split.
+ * Expands both places until their first pieces are alike; *piece is the length of one in pages. 0,
+ * -ENOMEM, or -EAGAIN: at `from` stands a folded translation that cannot move whole: split it.
  */
 MM_MUST_CHECK int map_pair_expand(struct address_map *m, uint64_t from, uint64_t to, uint64_t pages,
 				  uint64_t *piece) MAY_LOCK_ENTRY;

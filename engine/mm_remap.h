@@ -7,7 +7,7 @@
 enum mremap_mode {
 	MREMAP_IN_PLACE = 0, /* no flag: must not move */
 	MREMAP_MAY_MOVE, /* MREMAP_MAYMOVE */
-	MREMAP_FIXED_MOVE, /* MREMAP_MAYMOVE | MREMAP_FIXED: to new_address, replacing what is there */
+	MREMAP_FIXED_MOVE, /* MREMAP_MAYMOVE | MREMAP_FIXED: to new_address, replacing that */
 };
 
 /*

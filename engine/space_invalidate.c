@@ -7,6 +7,8 @@
  * mappable's change and our look at the entry: so either we see the entry locked or present, and
  * take it, or the fault sees the new state. That is why absent, unlocked entries may be passed
  * over without a write.
+ *
+ * NO_TSA: the body locks in a loop and releases by two calls.
  */
 #include "engine/space.h"
 #include "engine/test_points.h"
@@ -14,7 +16,6 @@
 void space_invalidate(struct mapping_space *ms, struct addr_range ar, struct invalidate_opts opts)
 	NO_TSA
 {
-	/* NO_TSA: releases by two calls in a loop. */
 	struct mm_space *s = space_of(ms);
 	uint64_t start = ar.start >> MM_PAGE_SHIFT;
 	uint64_t end = ar.end >> MM_PAGE_SHIFT;

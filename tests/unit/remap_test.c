@@ -357,7 +357,8 @@ static void private_copies_of_an_object_move_along(void **state)
 	close_remap();
 }
 
-/* After a fork pages are shared; moving one side's neither copies nor shows a write to the other. */
+/* After a fork pages are shared; moving them neither copies nor shows one side's writes to the
+ * other. */
 static void pages_shared_by_a_fork_move_uncopied(void **state)
 {
 	struct mm_space *parent;
