@@ -95,3 +95,27 @@ bool map_pair_lock(struct address_map *m, uint64_t from, uint64_t to, uint64_t p
 			return false;
 	}
 }
+
+void map_pair_move(struct address_map *m, struct map_pair *p, uint64_t cleared, uint64_t set,
+		   bool keep_leaf) NO_TSA
+{
+	unsigned count = p->from.last - p->from.first + 1;
+	uint64_t page = p->to.page;
+
+	/* One exchange each: `from` is held, so nobody sees a page in both places. */
+	for (unsigned i = 0; i < count; i++, page += map_span(p->to.level)) {
+		uint64_t word = map_unit_word(&p->from, p->from.first + i);
+
+		lock_rank_pop(RANK_ENTRY, entry_key(m, page), LOCK_SITE);
+		entry_unlock(&p->to.node->entry[p->to.first + i], (word & ~cleared) | set);
+	}
+	if (map_unit_is_leaf(&p->from) && !keep_leaf) {
+		address_map_remove_leaf(m, &p->from, 0);
+		return;
+	}
+	page = p->from.page;
+	for (unsigned i = p->from.first; i <= p->from.last; i++, page += map_span(p->from.level)) {
+		lock_rank_pop(RANK_ENTRY, entry_key(m, page), LOCK_SITE);
+		entry_unlock(&p->from.node->entry[i], 0);
+	}
+}

@@ -35,3 +35,10 @@ MM_MUST_CHECK int map_pair_expand(struct address_map *m, uint64_t from, uint64_t
  */
 bool map_pair_lock(struct address_map *m, uint64_t from, uint64_t to, uint64_t pages,
 		   struct map_pair *p, int *error) TRY_ACQUIRES(true, entry_class) MAY_LOCK_ENTRY;
+
+/*
+ * Moves the words of a held pair and lets it go: entry i of `to` becomes (word & ~cleared) | set,
+ * that of `from` 0. A leaf that lies in the piece whole is removed, unless keep_leaf.
+ */
+void map_pair_move(struct address_map *m, struct map_pair *p, uint64_t cleared, uint64_t set,
+		   bool keep_leaf) RELEASES(entry_class);

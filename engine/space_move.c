@@ -88,11 +88,12 @@ struct move {
 	uint32_t *dead;
 };
 
-static void move_words(const struct move *m, struct map_pair *p) REQUIRES(entry_class)
+/* Counts the held entries of the old place for m->vma instead, and hides them from the host: before
+ * the new place shows them, so that no page is ever seen in both. */
+static void let_go(const struct move *m, const struct map_pair *p) REQUIRES(entry_class)
 	MAY_LOCK_PLATFORM
 {
 	struct pool *vmas = &m->s->mm->vma_pool;
-	unsigned count = p->from.last - p->from.first + 1;
 	uint64_t span = map_span(p->from.level);
 	uint64_t page = p->from.page;
 	uint64_t hosted_first = 0;
@@ -100,8 +101,9 @@ static void move_words(const struct move *m, struct map_pair *p) REQUIRES(entry_
 	uint32_t old = 0; /* the vma of a run of entries */
 	unsigned run = 0;
 
-	for (unsigned i = 0; i < count; i++, page += span) {
-		uint64_t word = map_unit_word(&p->from, p->from.first + i);
+	vma_add(vmas, m->vma, p->from.last - p->from.first + 1);
+	for (unsigned i = p->from.first; i <= p->from.last; i++, page += span) {
+		uint64_t word = map_unit_word(&p->from, i);
 
 		if (entry_vma(word) != old) {
 			if (run)
@@ -115,11 +117,7 @@ static void move_words(const struct move *m, struct map_pair *p) REQUIRES(entry_
 			hosted_first = hosted_end ? hosted_first : page;
 			hosted_end = page + span;
 		}
-		map_unit_set(&p->from, p->from.first + i, 0);
-		map_unit_set(&p->to, p->to.first + i,
-			     (word & ~(ENTRY_VMA_MASK | ENTRY_HOSTED)) | entry_of_vma(m->vma));
 	}
-	vma_add(vmas, m->vma, count);
 	vma_drop(vmas, old, run, m->dead);
 	if (hosted_end)
 		m->s->host->ops->unmap(m->s->host, pages_to_addresses(hosted_first, hosted_end));
@@ -175,7 +173,7 @@ static int prepare(const struct move *m, bool *foldable) MAY_LOCK_ENTRY
 /* Moves the first piece of [done, pages). 0 with *piece its length, or -ENOMEM. */
 static int move_piece(const struct move *m, uint64_t done, uint64_t *piece) NO_TSA
 {
-	/* NO_TSA: rmap is held only if there is a mappable; units are released by two calls. */
+	/* NO_TSA: rmap is held only if there is a mappable, the pair only if it could be had. */
 	struct mm_space *s = m->s;
 	struct map_pair p;
 	int rc;
@@ -187,13 +185,10 @@ static int move_piece(const struct move *m, uint64_t done, uint64_t *piece) NO_T
 			goto out;
 		split_at(s, m->from + done);
 	}
-	move_words(m, &p);
+	let_go(m, &p);
 	*piece = map_pair_pages(&p);
-	if (map_unit_is_leaf(&p.from) && !m->keep_leaves)
-		address_map_remove_leaf(&s->map, &p.from, 0);
-	else
-		map_unit_unlock(&s->map, &p.from);
-	map_unit_unlock(&s->map, &p.to);
+	map_pair_move(&s->map, &p, ENTRY_VMA_MASK | ENTRY_HOSTED, entry_of_vma(m->vma),
+		      m->keep_leaves);
 out:
 	if (m->mappable)
 		mappable_unlock_mappings(m->mappable);
