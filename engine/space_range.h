@@ -65,9 +65,12 @@ static inline uint64_t space_run_end(const struct mm_space *s, uint64_t page, ui
 	uint64_t after;
 
 	*vma = space_vma_at(s, page, &after);
-	while (after < end && space_vma_at(s, page = after, &after) == *vma)
-		;
-	return after < end ? page : end;
+	while (after < end) {
+		page = after;
+		if (space_vma_at(s, page, &after) != *vma)
+			return page;
+	}
+	return end;
 }
 
 /* Is a part of [start, end) not mapped? */
