@@ -15,6 +15,8 @@ struct generator {
 	uint64_t base; /* of this run's pages */
 	unsigned pages;
 	bool big; /* the run uses the area of 2 MiB pages too */
+	bool heap; /* and that of the heap: then nothing grows down, since what Linux has below
+		      it is not the run's */
 	unsigned states; /* generated so far */
 	bool alive[PROCESSES];
 };
@@ -41,6 +43,8 @@ static bool chance(struct generator *g, unsigned percent)
 
 static uint64_t page_address(struct generator *g)
 {
+	if (g->heap && chance(g, 25))
+		return HEAP_BASE + below(g, HEAP_PAGES) * PAGE;
 	if (g->big && chance(g, 40)) {
 		uint64_t huge = BIG_BASE + below(g, BIG_PAGES / 512) * HUGE;
 
@@ -49,14 +53,13 @@ static uint64_t page_address(struct generator *g)
 	return g->base + below(g, g->pages) * PAGE;
 }
 
-/* Stays inside the area of address, but for what is refused anyway. */
+/* Stays inside the area of address. */
 static uint64_t range_length(struct generator *g, uint64_t address)
 {
-	uint64_t end = address >= BIG_BASE ? BIG_BASE + BIG_PAGES * PAGE
-					   : SMALL_BASE + SMALL_PAGES * PAGE;
+	uint64_t end = area_end(address);
 	uint64_t length = (1 + below(g, chance(g, 80) ? 4 : 24)) * PAGE;
 
-	if (address >= BIG_BASE && chance(g, 60))
+	if (end - address > HUGE && g->big && address >= BIG_BASE && chance(g, 60))
 		length = (1 + below(g, 2)) * HUGE;
 	if (address + length > end)
 		length = end - (address & ~(PAGE - 1));
@@ -112,25 +115,29 @@ static void make_mmap(struct generator *g, struct op *op)
 	range(g, op);
 	op->prot = prot(g);
 	if (chance(g, 85))
-		op->flags |= FLAG_FIXED;
+		op->flags |= FLAG_fixed;
 	else if (chance(g, 50))
-		op->flags |= FLAG_NOREPLACE;
+		op->flags |= FLAG_noreplace;
 	if (chance(g, 50)) {
-		op->flags |= FLAG_ANON;
+		op->flags |= FLAG_anon;
 		if (chance(g, 25))
-			op->flags |= FLAG_SHARED;
+			op->flags |= FLAG_shared;
 	} else {
 		op->object = (uint8_t)below(g, g->big ? OBJECTS : OBJECTS - 1);
 		op->offset = object_offset(g, op->object);
 		if (chance(g, 2))
 			op->offset += 1 + below(g, PAGE - 1);
 		if (chance(g, 50))
-			op->flags |= FLAG_SHARED;
+			op->flags |= FLAG_shared;
 		if (chance(g, 10))
-			op->flags |= FLAG_READ_ONLY;
+			op->flags |= FLAG_read_only;
 	}
+	if (!g->heap && (op->flags & FLAG_anon) && !(op->flags & FLAG_shared) && chance(g, 8))
+		op->flags |= FLAG_grows_down;
 	if (chance(g, 10))
-		op->flags |= FLAG_POPULATE;
+		op->flags |= FLAG_populate;
+	if (chance(g, 3))
+		op->flags |= FLAG_locked;
 }
 
 static void make_munmap(struct generator *g, struct op *op)
@@ -144,10 +151,75 @@ static void make_mprotect(struct generator *g, struct op *op)
 	op->prot = prot(g);
 }
 
+/* Where from and to; what is not aligned is refused. */
+static void make_mremap(struct generator *g, struct op *op)
+{
+	range(g, op);
+	op->to = page_address(g);
+	op->to_length = chance(g, 40) ? op->length : range_length(g, op->address);
+	if (op->to_length > area_end(op->to) - op->to)
+		op->to_length = area_end(op->to) - op->to;
+	if (chance(g, 85))
+		op->flags |= FLAG_may_move;
+	if (chance(g, 60))
+		op->flags |= FLAG_fixed;
+	if (chance(g, 8))
+		op->length = 0;
+	if (chance(g, 2))
+		op->to_length = 0;
+	if (chance(g, 2) && (op->flags & FLAG_fixed))
+		op->to += 1 + below(g, PAGE - 1);
+}
+
 static void make_madvise(struct generator *g, struct op *op)
 {
 	range(g, op);
-	op->flags = FLAG_DONTNEED;
+	op->value = chance(g, 40) ? ADVISE_DONTNEED : below(g, ADVISE_KINDS);
+}
+
+static void make_mlock(struct generator *g, struct op *op)
+{
+	range(g, op);
+	op->flags = chance(g, 40) ? 0 : chance(g, 70) ? FLAG_locked : FLAG_locked | FLAG_on_fault;
+}
+
+static void make_mlockall(struct generator *g, struct op *op)
+{
+	if (chance(g, 40))
+		return;
+	op->flags = FLAG_locked;
+	op->flags |= (chance(g, 60) ? FLAG_current : 0) | (chance(g, 50) ? FLAG_future : 0) |
+		     (chance(g, 50) ? FLAG_on_fault : 0);
+}
+
+static void make_msync(struct generator *g, struct op *op)
+{
+	range(g, op);
+	op->flags = (chance(g, 50) ? FLAG_sync : 0) | (chance(g, 20) ? FLAG_async : 0) |
+		    (chance(g, 40) ? FLAG_invalidate : 0);
+}
+
+static void make_mincore(struct generator *g, struct op *op)
+{
+	range(g, op);
+}
+
+static void make_mbind(struct generator *g, struct op *op)
+{
+	range(g, op);
+	op->value = below(g, BIND_KINDS);
+}
+
+static void make_brk(struct generator *g, struct op *op)
+{
+	if (!g->heap) {
+		op->kind = OP_load;
+		op->address = page_address(g);
+		return;
+	}
+	op->address = HEAP_BASE + below(g, HEAP_PAGES - 1) * PAGE;
+	if (chance(g, 30))
+		op->address += below(g, PAGE);
 }
 
 static void make_truncate(struct generator *g, struct op *op)
@@ -198,6 +270,41 @@ static void make_exit(struct generator *g, struct op *op)
 		g->alive[op->process] = false;
 	else
 		op->kind = OP_state;
+}
+
+static void make_seal(struct generator *g, struct op *op)
+{
+	op->object = (uint8_t)below(g, OBJECTS);
+	op->value = UINT64_C(1) << below(g, 3);
+}
+
+static void make_copy_in(struct generator *g, struct op *op)
+{
+	op->address = page_address(g) + (chance(g, 50) ? below(g, PAGE) : 0);
+	op->length = 1 + below(g, chance(g, 50) ? 64 : 8 * PAGE);
+	if (op->address + op->length > area_end(op->address))
+		op->length = area_end(op->address) - op->address;
+}
+
+static void make_copy_out(struct generator *g, struct op *op)
+{
+	make_copy_in(g, op);
+	op->value = below(g, 256);
+}
+
+static void make_zero_out(struct generator *g, struct op *op)
+{
+	make_copy_in(g, op);
+}
+
+static void make_peek(struct generator *g, struct op *op)
+{
+	make_copy_in(g, op);
+}
+
+static void make_poke(struct generator *g, struct op *op)
+{
+	make_copy_out(g, op);
 }
 
 /* Where in a page: its start and its end mostly, and across its end. */
@@ -254,7 +361,9 @@ void generate(uint64_t seed, size_t ops, struct run *run)
 	g.pages = 4 + (unsigned)below(&g, chance(&g, 50) ? 12 : SMALL_PAGES - 4);
 	g.base = SMALL_BASE + below(&g, SMALL_PAGES - g.pages) * PAGE;
 	g.big = chance(&g, 25);
+	g.heap = chance(&g, 20);
 	*run = (struct run){ .ops = calloc(ops, sizeof(struct op)), .thp = chance(&g, 50) };
+	run->limits = chance(&g, 50);
 	if (!run->ops)
 		abort();
 	g.alive[0] = true;

@@ -95,12 +95,13 @@ static void say_lines(const struct record *r, char *text, size_t size)
 	FILE *to = fmemopen(text, size, "w");
 
 	for (uint32_t i = 0; i < r->line_count && i < 12; i++)
-		fprintf(to, " %llx-%llx %c%c%c%c %llx obj %d;",
+		fprintf(to, " %llx-%llx %c%c%c%c %llx obj %d flags %x;",
 			(unsigned long long)r->lines[i].start, (unsigned long long)r->lines[i].end,
 			r->lines[i].prot & PROT_R ? 'r' : '-',
 			r->lines[i].prot & PROT_W ? 'w' : '-',
 			r->lines[i].prot & PROT_X ? 'x' : '-', r->lines[i].shared ? 's' : 'p',
-			(unsigned long long)r->lines[i].offset, r->lines[i].object);
+			(unsigned long long)r->lines[i].offset, r->lines[i].object,
+			r->lines[i].flags);
 	fclose(to);
 }
 
@@ -112,7 +113,8 @@ static bool same_lines(const struct record *a, const struct record *b)
 		const struct line *x = &a->lines[i], *y = &b->lines[i];
 
 		if (x->start != y->start || x->end != y->end || x->offset != y->offset ||
-		    x->object != y->object || x->prot != y->prot || x->shared != y->shared)
+		    x->object != y->object || x->prot != y->prot || x->shared != y->shared ||
+		    x->flags != y->flags)
 			return false;
 	}
 	return true;
@@ -127,6 +129,14 @@ static int different_page(const struct record *a, const struct record *b)
 		if (linux_side->pages[a->state][i].hash != engine_side->pages[b->state][i].hash)
 			return i;
 	return -1;
+}
+
+/* Do the counters of a state operation differ? */
+static bool different_usage(const struct record *a, const struct record *b)
+{
+	return a->state >= 0 &&
+	       (a->total != b->total || a->private_writable != b->private_writable ||
+		(a->locked != LOCKED_UNKNOWN && a->locked != b->locked));
 }
 
 static enum verdict_kind compare(const struct record *a, const struct record *b, char *text,
@@ -151,6 +161,13 @@ static enum verdict_kind compare(const struct record *a, const struct record *b,
 			 (unsigned long long)b->data);
 		return DIFFER_DATA;
 	}
+	for (unsigned i = 0; i < RESIDENT_WORDS; i++)
+		if (a->resident[i] != b->resident[i]) {
+			snprintf(text, size, "resident, from page %u on: Linux %llx, engine %llx",
+				 i * 64, (unsigned long long)a->resident[i],
+				 (unsigned long long)b->resident[i]);
+			return DIFFER_RESIDENT;
+		}
 	if (page >= 0) {
 		const struct page_sum *x = &linux_side->pages[a->state][page];
 		const struct page_sum *y = &engine_side->pages[b->state][page];
@@ -163,6 +180,15 @@ static enum verdict_kind compare(const struct record *a, const struct record *b,
 			 (unsigned long long)y->first);
 		return DIFFER_BYTES;
 	}
+	if (same_lines(a, b) && different_usage(a, b)) {
+		snprintf(
+			text, size,
+			"total, private writable, locked: Linux %llx %llx %llx, engine %llx %llx %llx",
+			(unsigned long long)a->total, (unsigned long long)a->private_writable,
+			(unsigned long long)a->locked, (unsigned long long)b->total,
+			(unsigned long long)b->private_writable, (unsigned long long)b->locked);
+		return DIFFER_USAGE;
+	}
 	if (!same_lines(a, b)) {
 		say_lines(a, lines[0], sizeof(lines[0]));
 		say_lines(b, lines[1], sizeof(lines[1]));
@@ -172,12 +198,14 @@ static enum verdict_kind compare(const struct record *a, const struct record *b,
 	return AGREE;
 }
 
-static bool excused(const struct op *op, const struct record *a, const struct record *b)
+/* The difference that excuses what operation op came to, or NULL. */
+static const struct difference *excuse(const struct run *run, size_t op, const struct record *a,
+				       const struct record *b)
 {
 	for (size_t i = 0; i < difference_count; i++)
-		if (differences[i].excuses && differences[i].excuses(op, a, b))
-			return true;
-	return false;
+		if (differences[i].excuses && differences[i].excuses(run, op, a, b))
+			return &differences[i];
+	return NULL;
 }
 
 static void engine_death(int status, struct verdict *v)
@@ -220,9 +248,15 @@ void judge(const struct run *run, struct verdict *v)
 			break;
 		v->kind = compare(x, y, v->text, sizeof(v->text));
 		v->op = i;
-		if (v->kind != AGREE && !excused(&run->ops[i], x, y))
+		if (v->kind == AGREE)
+			continue;
+		const struct difference *d = excuse(run, i, x, y);
+
+		if (!d)
 			return;
 		v->kind = AGREE;
+		if (d->ends)
+			break;
 	}
 	v->op = run->count;
 	if (linux_status || linux_side->ops_done < run->count || linux_side->overflow) {

@@ -10,20 +10,12 @@
 static const char *const names[] = { ORACLE_OPS(ORACLE_NAME) };
 #undef ORACLE_NAME
 
+#define ORACLE_FLAG_NAME(name, bit) { #name, FLAG_##name },
 static const struct {
 	const char *name;
 	uint32_t flag;
-} flag_names[] = {
-	{ "fixed", FLAG_FIXED },
-	{ "noreplace", FLAG_NOREPLACE },
-	{ "grows_down", FLAG_GROWS_DOWN },
-	{ "populate", FLAG_POPULATE },
-	{ "locked", FLAG_LOCKED },
-	{ "shared", FLAG_SHARED },
-	{ "anon", FLAG_ANON },
-	{ "read_only", FLAG_READ_ONLY },
-	{ "dontneed", FLAG_DONTNEED },
-};
+} flag_names[] = { ORACLE_FLAGS(ORACLE_FLAG_NAME) };
+#undef ORACLE_FLAG_NAME
 #define FLAG_COUNT (sizeof(flag_names) / sizeof(flag_names[0]))
 
 uint64_t object_size(unsigned i)
@@ -38,18 +30,45 @@ const char *op_name(unsigned kind)
 	return kind < OP_KINDS ? names[kind] : "?";
 }
 
+void op_pattern(uint64_t value, void *bytes, size_t length)
+{
+	unsigned char *to = bytes;
+
+	for (size_t i = 0; i < length; i++)
+		to[i] = (unsigned char)(value + i * 7 + (i >> 8));
+}
+
+static const struct {
+	uint64_t base;
+	unsigned pages;
+} areas[] = { { SMALL_BASE, SMALL_PAGES }, { BIG_BASE, BIG_PAGES }, { HEAP_BASE, HEAP_PAGES } };
+#define AREAS (sizeof(areas) / sizeof(areas[0]))
+
 int area_index(uint64_t address)
 {
-	if (address >= SMALL_BASE && address < SMALL_BASE + SMALL_PAGES * PAGE)
-		return (int)((address - SMALL_BASE) / PAGE);
-	if (address >= BIG_BASE && address < BIG_BASE + BIG_PAGES * PAGE)
-		return SMALL_PAGES + (int)((address - BIG_BASE) / PAGE);
+	unsigned before = 0;
+
+	for (size_t i = 0; i < AREAS; before += areas[i++].pages)
+		if (address >= areas[i].base && address - areas[i].base < areas[i].pages * PAGE)
+			return (int)(before + (address - areas[i].base) / PAGE);
 	return -1;
 }
 
-uint64_t area_address(unsigned i)
+uint64_t area_address(unsigned index)
 {
-	return i < SMALL_PAGES ? SMALL_BASE + i * PAGE : BIG_BASE + (i - SMALL_PAGES) * PAGE;
+	size_t i = 0;
+
+	for (; index >= areas[i].pages; i++)
+		index -= areas[i].pages;
+	return areas[i].base + index * PAGE;
+}
+
+uint64_t area_end(uint64_t address)
+{
+	for (size_t i = 0; i < AREAS; i++)
+		if (address >= areas[i].base && address - areas[i].base < areas[i].pages * PAGE)
+			return areas[i].base + areas[i].pages * PAGE;
+	return address;
 }
 
 /* ---- to text ---- */
@@ -68,6 +87,8 @@ static void put(FILE *to, const struct op *op)
 	put_number(to, "object", op->object);
 	put_number(to, "address", op->address);
 	put_number(to, "length", op->length);
+	put_number(to, "to", op->to);
+	put_number(to, "to_length", op->to_length);
 	put_number(to, "offset", op->offset);
 	put_number(to, "value", op->value);
 	if (op->prot)
@@ -97,7 +118,10 @@ const char *op_print(const struct op *op, char *text, size_t size)
 
 void run_write(const struct run *run, FILE *to)
 {
-	fprintf(to, "class %s\n", run->thp ? "thp" : "4k");
+	if (run->thp)
+		fputs("class thp\n", to);
+	if (run->limits)
+		fputs("limits\n", to);
 	for (size_t i = 0; i < run->count; i++) {
 		put(to, &run->ops[i]);
 		fputc('\n', to);
@@ -139,12 +163,9 @@ static bool parse_field(const char *key, char *value, struct op *op)
 	struct {
 		const char *key;
 		uint64_t *to;
-		uint64_t end; /* values are below; 0: any */
 	} fields[] = {
-		{ "address", &op->address, 0 },
-		{ "length", &op->length, 0 },
-		{ "offset", &op->offset, 0 },
-		{ "value", &op->value, 0 },
+		{ "address", &op->address },	 { "length", &op->length }, { "to", &op->to },
+		{ "to_length", &op->to_length }, { "offset", &op->offset }, { "value", &op->value },
 	};
 	char *end;
 
@@ -201,10 +222,10 @@ static bool read_line(char *line, struct run *run, size_t *room, const char **wh
 {
 	if (line[0] == '#' || line[strspn(line, " \t\n")] == '\0')
 		return true;
-	if (!strncmp(line, "class ", 6)) {
-		run->thp = !strncmp(line + 6, "thp", 3);
-		return true;
-	}
+	if (!strcmp(line, "class thp\n"))
+		return run->thp = true;
+	if (!strcmp(line, "limits\n"))
+		return run->limits = true;
 	if (run->count == *room) {
 		*room = *room ? 2 * *room : 64;
 		run->ops = realloc(run->ops, *room * sizeof(struct op));

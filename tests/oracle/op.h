@@ -5,10 +5,10 @@
  * A run is a list of operations on up to PROCESSES processes (process 0 exists at the start; fork
  * makes the others) and OBJECTS objects (memfds for Linux, shared memory for the engine), whose
  * first sizes are object_size(). Addresses are application addresses below WINDOW_BYTES: both
- * sides add the base of their own window. What is compared lies in two areas of it.
+ * sides add the base of their own window. What is compared lies in three areas of it.
  *
  * As text, an operation is a line: its name, then the fields that are not 0 as key=value. Lines
- * that begin with # say why a case exists; "class 4k" or "class thp" chooses the engine's pages.
+ * that begin with # say why a case exists; "class thp" and "limits" choose how the engine is set up.
  */
 #pragma once
 
@@ -24,47 +24,89 @@
 #define SMALL_PAGES 96
 #define BIG_BASE (UINT64_C(32) << 20) /* whole 2 MiB pages */
 #define BIG_PAGES 1536
-#define AREA_PAGES (SMALL_PAGES + BIG_PAGES)
+#define AREA_PAGES (SMALL_PAGES + BIG_PAGES + HEAP_PAGES)
+#define HEAP_BASE (UINT64_C(48) << 20) /* where the heap begins */
+#define HEAP_PAGES 24
+#define COPY_BYTES_MAX (UINT64_C(32) * PAGE) /* of a copy operation */
+#define STACK_BYTES (UINT64_C(8) << 20) /* that a mapping grows down to */
 #define PROCESSES 3
 #define OBJECTS 4
 
 /* Name, and how often the generator takes it. Both sides have a function run_NAME for each. */
 #define ORACLE_OPS(X)   \
 	X(mmap, 120)    \
-	X(munmap, 30)   \
+	X(munmap, 25)   \
 	X(mprotect, 60) \
-	X(madvise, 50)  \
+	X(mremap, 40)   \
+	X(madvise, 60)  \
+	X(mlock, 16)    \
+	X(mlockall, 3)  \
+	X(msync, 8)     \
+	X(mincore, 10)  \
+	X(mbind, 6)     \
+	X(brk, 8)       \
 	X(truncate, 20) \
-	X(punch, 20)    \
+	X(punch, 16)    \
+	X(seal, 2)      \
 	X(fork, 8)      \
 	X(exit, 5)      \
-	X(load, 120)    \
-	X(store, 160)   \
+	X(load, 110)    \
+	X(store, 150)   \
+	X(copy_in, 12)  \
+	X(copy_out, 20) \
+	X(zero_out, 6)  \
+	X(peek, 6)      \
+	X(poke, 6)      \
 	X(state, 12)
 
 #define ORACLE_ENUM(name, weight) OP_##name,
 enum op_kind { ORACLE_OPS(ORACLE_ENUM) OP_KINDS };
 #undef ORACLE_ENUM
 
-enum op_flag {
-	FLAG_FIXED = 1,
-	FLAG_NOREPLACE = 2,
-	FLAG_GROWS_DOWN = 4,
-	FLAG_POPULATE = 8,
-	FLAG_LOCKED = 16,
-	FLAG_SHARED = 32,
-	FLAG_ANON = 64,
-	FLAG_READ_ONLY = 128, /* the object, through a descriptor that may not write */
-	FLAG_DONTNEED = 256,
+/* X(name, bit): what op.flags may say. */
+#define ORACLE_FLAGS(X)                                                           \
+	X(fixed, 0)                                                               \
+	X(noreplace, 1)                                                           \
+	X(grows_down, 2)                                                          \
+	X(populate, 3)                                                            \
+	X(locked, 4)                                                              \
+	X(shared, 5)                                                              \
+	X(anon, 6)                                                                \
+	X(read_only, 7) /* the object, through a descriptor that may not write */ \
+	X(may_move, 8)                                                            \
+	X(on_fault, 9)                                                            \
+	X(current, 10)                                                            \
+	X(future, 11)                                                             \
+	X(sync, 12)                                                               \
+	X(async, 13)                                                              \
+	X(invalidate, 14)
+
+#define ORACLE_FLAG_BIT(name, bit) FLAG_##name = 1 << (bit),
+enum op_flag { ORACLE_FLAGS(ORACLE_FLAG_BIT) };
+#undef ORACLE_FLAG_BIT
+
+/* What `value` of madvise and mbind says. */
+enum {
+	ADVISE_DONTNEED,
+	ADVISE_FREE,
+	ADVISE_DONTFORK,
+	ADVISE_DOFORK,
+	ADVISE_REMOVE,
+	ADVISE_POPULATE_READ,
+	ADVISE_POPULATE_WRITE,
+	ADVISE_KINDS
 };
+enum { BIND_LOCAL, BIND_BIND, BIND_INTERLEAVE, BIND_PREFERRED, BIND_KINDS };
+enum { SEAL_SHRINK = 1, SEAL_GROW = 2, SEAL_WRITE = 4 }; /* of seal */
 
 enum { PROT_R = 1, PROT_W = 2, PROT_X = 4 };
 
 /* What a field means depends on the operation; unused ones are 0. */
 struct op {
 	uint64_t address, length;
-	uint64_t offset; /* in the object; for punch, truncate: offset, size */
-	uint64_t value; /* what a store writes */
+	uint64_t to, to_length; /* of mremap; where it has to move is at `to` in the end */
+	uint64_t offset; /* in the object; of truncate: the size */
+	uint64_t value; /* what a store or a copy writes; ADVISE_, BIND_, SEAL_ */
 	uint32_t flags; /* enum op_flag */
 	uint8_t kind; /* enum op_kind */
 	uint8_t process, object, prot;
@@ -75,8 +117,11 @@ struct run {
 	struct op *ops;
 	size_t count;
 	bool thp; /* the engine's private anonymous memory comes in 2 MiB pages where it can */
+	bool limits; /* the engine counts what is mapped, as it does when a limit is set */
 };
 
+/* The bytes that a copy_out or poke of `value` writes: at most COPY_BYTES_MAX. */
+void op_pattern(uint64_t value, void *bytes, size_t length);
 /* Bytes that object i has when a run starts. */
 uint64_t object_size(unsigned i);
 const char *op_name(unsigned kind);
@@ -89,6 +134,8 @@ bool op_parse(char *line, struct op *op, const char **why);
 int area_index(uint64_t address);
 /* The address of compared page i. */
 uint64_t area_address(unsigned i);
+/* The end of the area that address is in; address itself if it is in none. */
+uint64_t area_end(uint64_t address);
 
 void run_write(const struct run *run, FILE *to);
 /* False after a message to stderr. run_release() it. */

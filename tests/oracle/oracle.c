@@ -77,9 +77,9 @@ int main(int argc, char **argv)
 									  : &seconds))
 			return 2;
 	}
-	if (optind < argc || ops <= PROCESSES || ops > 4096) {
-		fprintf(stderr, "oracle: --ops is %d to 4096, and there are no arguments\n",
-			PROCESSES + 1);
+	if (optind < argc || ops <= PROCESSES || ops > OPS_MAX) {
+		fprintf(stderr, "oracle: --ops is %d to %d, and there are no arguments\n",
+			PROCESSES + 1, OPS_MAX);
 		return 2;
 	}
 	for (time_t end = time(NULL) + (time_t)seconds; time(NULL) <= end; seed++, runs++) {

@@ -4,10 +4,10 @@
 
 #include <string.h>
 
-static bool continues(const struct line *a, const struct line *b)
+bool record_continues(const struct line *a, const struct line *b)
 {
 	return a->end == b->start && a->object == b->object && a->prot == b->prot &&
-	       a->shared == b->shared &&
+	       a->shared == b->shared && a->flags == b->flags &&
 	       (a->object < 0 || a->offset + (a->end - a->start) == b->offset);
 }
 
@@ -17,7 +17,7 @@ void record_line(struct side *side, struct record *r, struct line line)
 
 	if (line.object < 0)
 		line.offset = 0;
-	if (last && continues(last, &line))
+	if (last && record_continues(last, &line))
 		last->end = line.end;
 	else if (r->line_count < LINES_MAX)
 		r->lines[r->line_count++] = line;
@@ -25,13 +25,21 @@ void record_line(struct side *side, struct record *r, struct line line)
 		side->overflow = true;
 }
 
-uint64_t page_hash(const void *bytes)
+void record_resident(struct record *r, const unsigned char *vec, size_t pages)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-	uint64_t word;
+	for (size_t i = 0; i < pages; i++)
+		r->resident[i / 64] |= (uint64_t)(vec[i] & 1) << i % 64;
+}
 
-	for (size_t i = 0; i < PAGE; i += sizeof(word)) {
-		memcpy(&word, (const char *)bytes + i, sizeof(word));
+uint64_t record_hash(const void *bytes, size_t length)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ length;
+
+	for (size_t i = 0; i < length; i += sizeof(uint64_t)) {
+		uint64_t word = 0;
+
+		memcpy(&word, (const char *)bytes + i,
+		       length - i < sizeof(word) ? length - i : sizeof(word));
 		hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
 		hash ^= hash >> 29;
 	}

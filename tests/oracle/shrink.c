@@ -46,7 +46,8 @@ static bool try_ops(struct shrinking *s, const struct op *ops, size_t count)
 {
 	struct run candidate = { .ops = (struct op *)(uintptr_t)ops,
 				 .count = count,
-				 .thp = s->run->thp };
+				 .thp = s->run->thp,
+				 .limits = s->run->limits };
 	struct verdict v;
 
 	if (!count || time(NULL) > s->end)
@@ -95,7 +96,7 @@ static bool simplify_op(struct shrinking *s, size_t i, struct op *scratch)
 	unsigned count = 0;
 	bool changed = false;
 
-	for (uint32_t bit = 1; bit <= old.flags; bit <<= 1)
+	for (uint32_t bit = 1; bit && bit <= old.flags; bit <<= 1)
 		if (old.flags & bit && count < 8) {
 			tries[count] = old;
 			tries[count++].flags &= ~bit;
