@@ -52,7 +52,9 @@ struct mm_pin {
 };
 /* Pins [ar) for `at`, breaking copy-on-write even for reads, in at most max runs. *count says how
  * many; an error may come with a pinned prefix, which is the caller's to unpin. -EINVAL (empty, not
- * aligned), -EFAULT, -ENOSPC (more than max runs). Pages pinned for writing are dirty. */
+ * aligned), -EFAULT, -ENOSPC (more than max runs). Pages pinned for writing are dirty. One limit:
+ * when a hugetlb page is taken apart, a pinned part of it stays in place; but a host space that
+ * shows pages cannot show it, so the application's next touch of it gets a copy. */
 MM_MUST_CHECK int mm_pin(struct mm_space *s, struct addr_range ar, mm_access at,
 			 struct mm_pin *pins, size_t max, size_t *count) MAY_LOCK_ANY;
 void mm_unpin(struct mm_space *s, const struct mm_pin *pins, size_t count) MAY_LOCK_ARENA;

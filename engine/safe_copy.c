@@ -21,7 +21,7 @@
 #endif
 
 /* Below this many bytes a loop of words beats the start of a string instruction. */
-#define SAFE_COPY_STRING "128"
+#define SAFE_COPY_STRING "64"
 
 /* NAME_at .. NAME_end: the instructions that may fault; NAME_pad: where to go then. */
 #define MAY_FAULT(name) #name "_at:\n"

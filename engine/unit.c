@@ -117,8 +117,9 @@ void unit_drop_vmas(struct mm_space *s, const struct unit_drop *d, uint32_t *dea
 
 /* ---- splitting ---- */
 
-/* Copies the live pages of a hugetlb page to 4 KiB pages. False, with nothing left behind, when
- * memory runs out. copies[i] is 0 for pages that are gone. */
+/* Copies the live pages of a hugetlb page to 4 KiB pages; a pinned one stays what it is, with one
+ * more reference. False, with nothing left behind, when memory runs out. copies[i] is 0 for pages
+ * that are gone. */
 static bool copy_live(struct mm_space *s, uint32_t huge, uint64_t base, uint64_t gone,
 		      uint64_t gone_end, uint32_t copies[MAP_FANOUT]) MAY_LOCK_ARENA
 {
@@ -129,6 +130,11 @@ static bool copy_live(struct mm_space *s, uint32_t huge, uint64_t base, uint64_t
 		copies[i] = 0;
 		if (base + i >= gone && base + i < gone_end)
 			continue;
+		if (memory_file_pins(mf, huge + i)) { /* pinned under the entry, which we hold */
+			copies[i] = huge + i;
+			memory_file_inc(mf, copies[i]);
+			continue;
+		}
 		if (memory_file_alloc(mf, node, &copies[i])) {
 			while (i-- > 0)
 				if (copies[i])

@@ -18,6 +18,7 @@
 #include "engine/mm_io.h"
 #include "engine/shared_memory.h"
 #include "engine/space.h"
+#include "tests/unit/hugepages.h"
 
 #define BASE (UINT64_C(1) << 30)
 #define PAGE MM_PAGE_SIZE
@@ -220,6 +221,42 @@ static void parts_of_huge_pages_are_pinned(void **state)
 	close_fixture(&f);
 }
 
+/* A hugetlb page that is cut becomes small pages, but what is pinned stays where it is. */
+static void pinned_parts_stay_when_a_huge_page_is_taken_apart(void **state)
+{
+	struct fixture f;
+	struct mm_pin pins[2];
+	size_t count;
+	size_t more;
+	const char *why;
+	uint64_t done;
+	unsigned char byte = 0;
+
+	(void)state;
+	if (memory_file_probe(PAGE_2M, &why))
+		skip();
+	open_fixture(&f, PAGE_2M);
+	map(f.s, 0, 512, RW, NULL);
+	assert_int_equal(mm_pin(f.s, range(100, 2), MM_WRITE, pins, 1, &count), 0);
+	assert_int_equal(count, 1);
+	assert_int_equal(mm_munmap(f.s, BASE, 10 * PAGE), 0);
+	for (uint32_t i = 0; i < 2; i++)
+		memory_file_memory(f.mf, pins[0].first_page + i)[5] = 55; /* the device */
+	for (uint64_t i = 0; i < 2; i++) {
+		assert_int_equal(mm_copy_in(f.s, BASE + (100 + i) * PAGE + 5, &byte, 1,
+					    (struct mm_io_opts){ false }, &done),
+				 0);
+		assert_int_equal(byte, 55);
+	}
+	assert_int_equal(mm_pin(f.s, range(101, 2), MM_READ, &pins[1], 1, &more), -ENOSPC);
+	assert_int_equal(pins[1].first_page, pins[0].first_page + 1);
+	mm_space_check(f.s);
+	assert_int_equal(mm_munmap(f.s, BASE, 512 * PAGE), 0);
+	assert_int_equal(live_pages(&f), 2);
+	mm_unpin(f.s, pins, 2);
+	close_fixture(&f);
+}
+
 #define THREADS 3
 #define ROUNDS 1500
 
@@ -278,8 +315,9 @@ int main(void)
 		cmocka_unit_test(arguments_and_edges),
 		cmocka_unit_test(runs_are_counted),
 		cmocka_unit_test(parts_of_huge_pages_are_pinned),
+		cmocka_unit_test(pinned_parts_stay_when_a_huge_page_is_taken_apart),
 		cmocka_unit_test(pins_race_with_unmaps),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, hugepages_setup, hugepages_teardown);
 }
