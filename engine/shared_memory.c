@@ -30,7 +30,7 @@
 #include "engine/mappable_object.h"
 #include "engine/offset_map.h"
 #include "engine/test_points.h"
-#include "engine/translation.h"
+#include "engine/translation_pieces.h"
 
 struct shared_memory {
 	struct mappable_object object;
@@ -147,43 +147,11 @@ static int need_page(struct shared_memory *sm, uint64_t offset, uint32_t *page) 
 	return 0;
 }
 
-/* Does page `next` follow `page` in the same file? Chunks need not be neighbours in a file. */
-static bool page_follows(uint32_t page, uint32_t next)
+static uint32_t present_page(void *arg, uint64_t offset)
 {
-	return next == page + 1 && next % MEMORY_CHUNK_PAGES != 0;
-}
+	struct shared_memory *sm = arg;
 
-/* Widens t, whose first page is given, downwards over what is present and contiguous. */
-static void extend_down(struct shared_memory *sm, struct translation *t, uint32_t first,
-			uint64_t limit)
-{
-	while (t->source.start > limit) {
-		uint64_t end = t->source.start;
-		uint64_t start = unit_down(sm, end - MM_PAGE_SIZE);
-		uint32_t page = offset_map_page(&sm->units, end - MM_PAGE_SIZE);
-
-		if (!page || !page_follows(page, first))
-			return;
-		if (start < limit)
-			start = limit;
-		t->source.start = start;
-		t->offset -= end - start;
-		first -= (uint32_t)((end - start) >> MM_PAGE_SHIFT);
-	}
-}
-
-static void extend_up(struct shared_memory *sm, struct translation *t, uint32_t last,
-		      uint64_t limit)
-{
-	while (t->source.end < limit) {
-		uint64_t start = t->source.end;
-		uint32_t page = offset_map_page(&sm->units, start);
-
-		if (!page || !page_follows(last, page))
-			return;
-		t->source.end = least(unit_down(sm, start) + unit_bytes(sm), limit);
-		last = page + (uint32_t)((t->source.end - start) >> MM_PAGE_SHIFT) - 1;
-	}
+	return offset_map_page(&sm->units, offset);
 }
 
 static int shared_translate(struct mappable *m, struct mappable_range required,
@@ -191,13 +159,10 @@ static int shared_translate(struct mappable *m, struct mappable_range required,
 			    size_t max, size_t *count) MAY_LOCK_DATA
 {
 	struct shared_memory *sm = of_mappable(m);
+	mm_access perms = MM_ANY_ACCESS;
 	uint64_t limit = size_limit(sm);
 	uint64_t end = least(required.end, limit);
 	uint64_t next;
-	mm_access perms = MM_ANY_ACCESS;
-	uint32_t first = 0;
-	uint32_t last = 0;
-	size_t n = 0;
 	int rc = 0;
 
 	*count = 0;
@@ -208,42 +173,33 @@ static int shared_translate(struct mappable *m, struct mappable_range required,
 
 	if (max && end == required.end && optional.end - optional.start == MM_PAGE_SIZE) {
 		/* a fault of one page, in brief */
-		rc = need_page(sm, required.start, &first);
+		uint32_t page;
+
+		rc = need_page(sm, required.start, &page);
 		if (rc)
 			return rc;
 		ts->source = required;
-		ts->file = memory_file_of(sm->mf, first, &ts->offset);
+		ts->file = memory_file_of(sm->mf, page, &ts->offset);
 		ts->perms = perms;
 		*count = 1;
 		return 0;
 	}
-	for (uint64_t offset = required.start; offset < end; offset = next) {
+	struct translation_pieces p = { .mf = sm->mf, .ts = ts, .max = max, .perms = perms };
+
+	for (uint64_t offset = required.start; !rc && offset < end; offset = next) {
 		uint32_t page;
 
-		rc = need_page(sm, offset, &page);
-		if (rc)
-			break;
 		next = least(unit_down(sm, offset) + unit_bytes(sm), end);
-		if (n > 0 && page_follows(last, page)) {
-			ts[n - 1].source.end = next;
-		} else {
-			if (n == max) {
-				rc = -ENOSPC;
-				break;
-			}
-			ts[n].source = (struct mappable_range){ offset, next };
-			ts[n].file = memory_file_of(sm->mf, page, &ts[n].offset);
-			ts[n].perms = perms;
-			if (n++ == 0)
-				first = page;
-		}
-		last = page + (uint32_t)((next - offset) >> MM_PAGE_SHIFT) - 1;
+		rc = need_page(sm, offset, &page);
+		if (!rc &&
+		    !translation_pieces_add(&p, (struct mappable_range){ offset, next }, page))
+			rc = -ENOSPC;
 	}
-	if (n > 0)
-		extend_down(sm, &ts[0], first, optional.start);
-	if (n > 0 && !rc)
-		extend_up(sm, &ts[n - 1], last, least(optional.end, limit));
-	*count = n;
+	translation_pieces_down(&p, optional.start, sm->unit_shift, present_page, sm);
+	if (!rc)
+		translation_pieces_up(&p, least(optional.end, limit), sm->unit_shift, present_page,
+				      sm);
+	*count = p.count;
 	return !rc && end < required.end ? bus_error(ENXIO) : rc;
 }
 
