@@ -92,6 +92,7 @@ static int kind_map_internal(struct file *f, struct file_range fr, mm_access at,
 	*out = (struct block_seq){ 0 };
 	out->single.address = memory_file_memory(mf, page) + fr.start % MM_PAGE_SIZE;
 	out->single.length = fr.end - fr.start;
+	out->single.need_safe_copy = ((struct memory_kind *)f)->foreign;
 	out->count = 1;
 	out->limit = out->single.length;
 	return 0;

@@ -18,7 +18,6 @@
 #include "engine/space_discard.h"
 #include "engine/space_populate.h"
 #include "engine/space_range.h"
-#include "engine/test_points.h"
 
 /* ---- madvise ---- */
 
@@ -149,7 +148,6 @@ int mm_msync(struct mm_space *s, uint64_t address, uint64_t length, bool sync, b
 		hole = hole || step.hole;
 		if (!step.identity)
 			continue;
-		MM_TEST_POINT(msync_unlocked); /* nothing held; an identity reference */
 		rc = mapping_identity_msync(step.identity, step.range);
 		mapping_identity_dec_ref(step.identity);
 		if (rc)

@@ -6,7 +6,8 @@
  * the next byte and rcx is what is left. A short range moves by words; a word that faults may
  * have good bytes before the bad one, so its landing pad goes on byte by byte until it
  * faults again. A string instruction is restartable, so rcx is exact in itself (SDM vol. 1,
- * 7.3.9). rdx is 0 unless the handler put the address of the fault there.
+ * 7.3.9). rdx is 0 unless the handler put the address of the fault there, with the top bit set for
+ * SIGBUS: addresses of a process have that bit clear.
  *
  * The table is of a few ranges, so a look takes no time. The ranges exclude each other.
  *
@@ -34,7 +35,7 @@
 /* clang-format off */
 __asm__("\t.pushsection .text.safe_copy, \"ax\", @progbits\n"
 	"\t.p2align 4\n"
-	BEGIN(safe_copy) /* rdi to, rsi from, rdx n */
+	BEGIN(safe_copy_run) /* rdi to, rsi from, rdx n */
 	"\tmovq %rdx, %rcx\n"
 	"\txorl %edx, %edx\n"
 	"\tcmpq $" SAFE_COPY_STRING ", %rcx\n"
@@ -69,9 +70,9 @@ __asm__("\t.pushsection .text.safe_copy, \"ax\", @progbits\n"
 	PAD(safe_copy_byte)
 	"4:\tmovq %rcx, %rax\n"
 	"\tret\n"
-	END(safe_copy)
+	END(safe_copy_run)
 	"\t.p2align 4\n"
-	BEGIN(safe_zero) /* rdi to, rsi n */
+	BEGIN(safe_zero_run) /* rdi to, rsi n */
 	"\tmovq %rsi, %rcx\n"
 	"\txorl %eax, %eax\n"
 	"\txorl %edx, %edx\n"
@@ -81,7 +82,7 @@ __asm__("\t.pushsection .text.safe_copy, \"ax\", @progbits\n"
 	PAD(safe_zero_string)
 	"\tmovq %rcx, %rax\n"
 	"\tret\n"
-	END(safe_zero)
+	END(safe_zero_run)
 	/* The atomics return what was there, or with bit 63 set: a fault. */
 	BEGIN(safe_copy_swap) /* rdi word, esi value */
 	"\tmovl %esi, %eax\n"
@@ -112,6 +113,15 @@ __asm__("\t.pushsection .text.safe_copy, \"ax\", @progbits\n"
 	"\t.popsection\n");
 /* clang-format on */
 
+/* As the processor returns them: rax, rdx. */
+struct run_result {
+	uint64_t left, fault;
+};
+
+#define FAULT_BUS (UINT64_C(1) << 63)
+
+struct run_result safe_copy_run(void *to, const void *from, size_t n);
+struct run_result safe_zero_run(void *to, size_t n);
 uint64_t safe_copy_swap(uint32_t *word, uint32_t value);
 uint64_t safe_copy_compare_swap(uint32_t *word, uint32_t expected, uint32_t value);
 uint64_t safe_copy_load(const uint32_t *word);
@@ -138,7 +148,7 @@ static const struct landing {
 	ROW(safe_copy_load),
 };
 
-bool safe_copy_recover(ucontext_t *context, const void *address)
+bool safe_copy_recover(ucontext_t *context, const siginfo_t *info)
 {
 	greg_t *registers = context->uc_mcontext.gregs;
 	uintptr_t at = (uintptr_t)registers[REG_RIP];
@@ -149,10 +159,26 @@ bool safe_copy_recover(ucontext_t *context, const void *address)
 		if (at < (uintptr_t)l->at || at >= (uintptr_t)l->end)
 			continue;
 		registers[REG_RIP] = (greg_t)(uintptr_t)l->pad;
-		registers[REG_RDX] = (greg_t)(uintptr_t)address;
+		registers[REG_RDX] = (greg_t)((uintptr_t)info->si_addr |
+					      (info->si_signo == SIGBUS ? FAULT_BUS : 0));
 		return true;
 	}
 	return false;
+}
+
+static struct safe_copied copied(struct run_result r)
+{
+	return (struct safe_copied){ r.left, r.fault & ~FAULT_BUS, (r.fault & FAULT_BUS) != 0 };
+}
+
+struct safe_copied safe_copy(void *to, const void *from, size_t n)
+{
+	return copied(safe_copy_run(to, from, n));
+}
+
+struct safe_copied safe_zero(void *to, size_t n)
+{
+	return copied(safe_zero_run(to, n));
 }
 
 static int word_result(uint64_t got, uint32_t *out)

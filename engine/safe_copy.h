@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <signal.h>
 #include <stdint.h>
 #include <ucontext.h>
 
@@ -25,6 +26,7 @@
 struct safe_copied {
 	size_t left; /* bytes not done: the last of the range */
 	uintptr_t fault; /* left > 0: the address that faulted (0 if the processor names none) */
+	bool bus; /* left > 0: it was SIGBUS: mapping the address again is no help */
 };
 
 /* Copies n bytes, ascending. Overlapping ranges: unspecified content. */
@@ -37,6 +39,6 @@ MM_MUST_CHECK int safe_compare_swap_u32(uint32_t *word, uint32_t expected, uint3
 					uint32_t *old);
 MM_MUST_CHECK int safe_load_u32(const uint32_t *word, uint32_t *value);
 
-/* For handlers: if context was interrupted in one of the above by a fault at address, makes it go
- * on at the landing pad. False: it was not, nothing has changed. Async-signal-safe. */
-bool safe_copy_recover(ucontext_t *context, const void *address);
+/* For handlers: if the fault came from one of the above, makes context go on at the landing pad.
+ * False: it did not, nothing has changed. Async-signal-safe. */
+bool safe_copy_recover(ucontext_t *context, const siginfo_t *info);

@@ -187,7 +187,7 @@ static void on_bus(int signal_number, siginfo_t *info, void *context)
 {
 	int saved_errno = errno;
 
-	if (info->si_code <= 0 || !safe_copy_recover(context, info->si_addr))
+	if (info->si_code <= 0 || !safe_copy_recover(context, info))
 		forward(&bus_chain, signal_number, info, context);
 	errno = saved_errno;
 }
@@ -255,7 +255,7 @@ static void on_segv(int signal_number, siginfo_t *info, void *context)
 
 	/* A signal that was sent has no address, whatever its si_addr says. */
 	if (info->si_code > 0) {
-		if (safe_copy_recover(uc, info->si_addr)) {
+		if (safe_copy_recover(uc, info)) {
 			errno = saved_errno;
 			return;
 		}

@@ -1,114 +1,238 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * space_fuzz.c - any sequence of operations on two spaces and a shared object keeps the invariants.
+ * space_fuzz.c - any sequence of operations on a family of spaces and a shared object does what a
+ * model of arrays does: results, permissions, and every byte.
  *
- * The input is a program of four-byte instructions {operation, page, pages, access}; pages lie in
- * 8 MiB, so that folded entries are cut, expanded and removed. mm_space_check() looks at the
- * invariants after every instruction, and at the end nothing may be left. The engine's own
- * checks abort through its failure hook.
+ * The input is {options, four-byte instructions {operation, page, pages, access}}. Pages lie in 8
+ * MiB, so that folded entries are cut, expanded and removed; the object has as many. The copy
+ * unit is a page, so that a copy is made of what was written and of nothing else, and the model
+ * knows when. mm_space_check() looks at the invariants after every instruction, mm_check() after some;
+ * at the end every page is compared, and nothing may be left. The engine's own checks abort through
+ * its failure hook.
  */
+#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/mm.h"
+#include "engine/mm_fork.h"
 #include "engine/shared_memory.h"
+#include "tests/fuzz/space_model.h"
 
 #define BASE (UINT64_C(1) << 30)
-#define PAGES 2048u
+#define WINDOW (UINT64_C(2) << 30)
 #define INSTRUCTIONS_MAX 64
+#define CHECK_EVERY 4 /* instructions: the whole family; the space that changed: after each */
 
-enum { MAP_ANON, MAP_SHARED_OBJECT, UNMAP, PROTECT, DISCARD, FAULT, TRUNCATE, PUNCH, OPERATIONS };
+enum operation {
+	MAP_ANON,
+	MAP_SHARED_OBJECT,
+	UNMAP,
+	PROTECT,
+	DISCARD,
+	WRITE,
+	TRUNCATE,
+	PUNCH,
+	MAP_PRIVATE_OBJECT,
+	READ,
+	FORK,
+	WRITE_RUN,
+	INVALIDATE,
+	OPERATIONS
+};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct machine {
 	struct mm *mm;
-	struct mm_space *space[2];
+	struct mm_space *space[MODEL_SPACES];
 	struct shared_memory *object;
+	struct model model;
+	unsigned char next_value;
 };
 
-static void ignore(int rc)
+static void must(bool so)
 {
-	(void)rc; /* refusals are fine: what must hold is checked */
+	if (!so)
+		abort();
 }
 
-static void map(struct mm_space *s, struct shared_memory *object, uint64_t address, uint64_t length,
-		mm_access perms)
+/* The byte of a page of space s after a fault, or what the fault said. */
+static int touch(struct machine *m, unsigned s, uint64_t page, mm_access at, unsigned char **byte)
 {
-	struct mmap_opts o = { .length = length,
+	uint64_t address = BASE + page * MM_PAGE_SIZE;
+	mm_access perms;
+	uint32_t number;
+	int rc = mm_fault(m->space[s], address, at);
+
+	if (rc)
+		return rc;
+	must(!mm_lookup(m->space[s], address, at, &number, &perms));
+	if (at & MM_WRITE)
+		memory_file_mark_dirty(mm_memory_file(m->mm), number);
+	*byte = memory_file_memory(mm_memory_file(m->mm), number);
+	return 0;
+}
+
+static void read_page(struct machine *m, unsigned s, uint64_t page)
+{
+	unsigned char *byte;
+	int rc = touch(m, s, page, MM_READ, &byte);
+	int expected = model_read(&m->model, s, page);
+
+	must(expected < 0 ? rc == expected : !rc && *byte == expected);
+}
+
+static void write_page(struct machine *m, unsigned s, uint64_t page)
+{
+	unsigned char *byte;
+	int rc = touch(m, s, page, MM_WRITE, &byte);
+
+	must(rc == model_write(&m->model, s, page, m->next_value));
+	if (!rc)
+		*byte = m->next_value;
+	m->next_value++;
+}
+
+static void map(struct machine *m, unsigned s, uint64_t page, uint64_t pages, mm_access perms,
+		bool object, bool is_private)
+{
+	uint64_t address = BASE + page * MM_PAGE_SIZE;
+	struct mmap_opts o = { .length = pages * MM_PAGE_SIZE,
 			       .address = address,
 			       .fixed = true,
 			       .unmap = true,
 			       .perms = perms,
 			       .max_perms = MM_ANY_ACCESS,
-			       .is_private = !object };
+			       .is_private = is_private };
+	uint64_t first = page ^ 8; /* the object's page: elsewhere, and not always aligned alike */
 
 	if (object) {
-		o.mappable = shared_memory_mappable(object);
-		o.identity = shared_memory_identity(object);
-		o.offset = address - BASE;
+		o.mappable = shared_memory_mappable(m->object);
+		o.identity = shared_memory_identity(m->object);
+		o.offset = first * MM_PAGE_SIZE;
 	}
-	ignore(mm_mmap(s, &o, &address));
+	must(!mm_mmap(m->space[s], &o, &address));
+	model_map(&m->model, s, page, pages, perms, object ? (int)first : -1, is_private);
+}
+
+static void fork_space(struct machine *m, unsigned from, unsigned to)
+{
+	if (from == to)
+		return;
+	if (m->space[to])
+		mm_space_destroy(m->space[to]);
+	must(!mm_fork(m->space[from], &m->space[to]));
+	m->model.space[to] = m->model.space[from];
 }
 
 static void step(struct machine *m, const uint8_t *code)
 {
-	struct mm_space *s = m->space[code[0] >> 7];
+	unsigned s = m->space[code[0] >> 6] ? code[0] >> 6 : 0;
 	uint64_t page = code[1] * UINT64_C(8) + (code[3] >> 5);
-	uint64_t length = (code[2] ? code[2] * UINT64_C(4) : 512) * MM_PAGE_SIZE;
-	uint64_t offset = page * MM_PAGE_SIZE, address = BASE + offset;
+	uint64_t pages = code[2] ? code[2] * UINT64_C(4) : 512;
 	mm_access access = access_effective(code[3] & 3);
+	uint64_t address, length;
 
-	switch ((code[0] & 0x7f) % OPERATIONS) {
+	if (pages > MODEL_PAGES - page)
+		pages = MODEL_PAGES - page;
+	address = BASE + page * MM_PAGE_SIZE;
+	length = pages * MM_PAGE_SIZE;
+	switch ((enum operation)((code[0] & 0x3f) % OPERATIONS)) {
 	case MAP_ANON:
-		map(s, NULL, address, length, access);
+		map(m, s, page, pages, access, false, true);
 		break;
 	case MAP_SHARED_OBJECT:
-		map(s, m->object, address, length, access);
+		map(m, s, page, pages, access, true, false);
+		break;
+	case MAP_PRIVATE_OBJECT:
+		map(m, s, page, pages, access, true, true);
 		break;
 	case UNMAP:
-		ignore(mm_munmap(s, address, length));
+		must(!mm_munmap(m->space[s], address, length));
+		model_unmap(&m->model, s, page, pages);
 		break;
 	case PROTECT:
-		ignore(mm_mprotect(s, address, length, access));
+		must(mm_mprotect(m->space[s], address, length, access) ==
+		     model_protect(&m->model, s, page, pages, access));
 		break;
 	case DISCARD:
-		ignore(mm_discard(s, address, length));
+		must(mm_discard(m->space[s], address, length) ==
+		     model_discard(&m->model, s, page, pages));
 		break;
-	case FAULT:
-		ignore(mm_fault(s, address, access));
+	case READ:
+		read_page(m, s, page);
+		break;
+	case WRITE:
+		write_page(m, s, page);
+		break;
+	case WRITE_RUN:
+		for (uint64_t i = 0; i < pages && i < 40; i++)
+			write_page(m, s, page + i);
+		break;
+	case FORK:
+		fork_space(m, s, code[1] % MODEL_SPACES);
 		break;
 	case TRUNCATE:
-		ignore(shared_memory_truncate(m->object, offset));
+		must(!shared_memory_truncate(m->object, page * MM_PAGE_SIZE));
+		model_truncate(&m->model, page);
 		break;
 	case PUNCH:
-		ignore(shared_memory_punch(m->object,
-					   (struct mappable_range){ offset, offset + length }));
+		must(!shared_memory_punch(
+			m->object, (struct mappable_range){ page * MM_PAGE_SIZE,
+							    (page + pages) * MM_PAGE_SIZE }));
+		model_punch(&m->model, page, pages);
+		break;
+	case INVALIDATE: /* drops translations: nobody sees a difference, but for private copies */
+		shared_memory_invalidate(m->object,
+					 (struct mappable_range){ page * MM_PAGE_SIZE,
+								  (page + pages) * MM_PAGE_SIZE },
+					 (struct invalidate_opts){ .invalidate_private = code[3] &
+											 4 });
+		if (code[3] & 4)
+			model_drop_copies(&m->model, page, page + pages);
+		break;
+	case OPERATIONS:
 		break;
 	}
-	mm_space_check(s);
+	mm_space_check(m->space[s]);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct mm_opts opts = { .page_class = size && (data[0] & 1) ? PAGE_THP : PAGE_4K };
-	struct machine m;
+	static struct machine m;
+	uint8_t options = size ? data[0] : 0;
+	struct mm_opts opts = { .page_class = options & 1 ? PAGE_THP : PAGE_4K,
+				.memory = { .span_bytes = UINT64_C(4) << 30 },
+				.copy_bytes = MM_PAGE_SIZE };
+	enum page_class unit_class = options & 2 ? PAGE_THP : PAGE_4K;
 	struct mm_stat stat;
 
+	memset(&m, 0, sizeof(m));
+	model_init(&m.model, unit_class == PAGE_4K ? 1 : MM_HUGE_PAGES);
 	if (mm_thread_enter() || mm_create(&opts, &m.mm) ||
-	    mm_space_create(m.mm, &host_space_none, 0, &m.space[0]) ||
-	    mm_space_create(m.mm, &host_space_none, 0, &m.space[1]) ||
-	    shared_memory_create(mm_memory_file(m.mm), PAGES * MM_PAGE_SIZE, opts.page_class, NULL,
+	    mm_space_create(m.mm, options & 4 ? &host_space_mmap : &host_space_none, WINDOW,
+			    &m.space[0]) ||
+	    shared_memory_create(mm_memory_file(m.mm), MODEL_PAGES * MM_PAGE_SIZE, unit_class, NULL,
 				 &m.object))
 		abort();
-	for (size_t i = 1; i + 4 <= size && i < INSTRUCTIONS_MAX * 4; i += 4)
+	for (size_t i = 1; i + 4 <= size && i < INSTRUCTIONS_MAX * 4; i += 4) {
 		step(&m, data + i);
-	mm_space_destroy(m.space[0]);
-	mm_space_destroy(m.space[1]);
+		if (i / 4 % CHECK_EVERY == CHECK_EVERY - 1)
+			mm_check(m.mm);
+	}
+	for (unsigned s = 0; s < MODEL_SPACES; s++)
+		for (uint64_t page = 0; m.space[s] && page < MODEL_PAGES; page++)
+			if (m.model.space[s].page[page].mapped)
+				read_page(&m, s, page);
+	mm_check(m.mm);
+	for (unsigned s = 0; s < MODEL_SPACES; s++)
+		if (m.space[s])
+			mm_space_destroy(m.space[s]);
 	mapping_identity_dec_ref(shared_memory_identity(m.object));
 	mm_get_stat(m.mm, &stat);
-	if (stat.memory.live_pages || stat.vmas)
-		abort();
+	must(!stat.memory.live_pages && !stat.vmas);
 	mm_destroy(m.mm);
 	mm_thread_leave();
 	return 0;

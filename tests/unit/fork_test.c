@@ -3,6 +3,8 @@
  * fork_test.c - copy on write and fork, one thread: isolation, who copies and who takes over,
  * exact numbers of copies and pages, permissions per vma, huge pages, pins, failures.
  */
+#include "tests/unit/checked.h"
+
 #include "tests/unit/space_fixture.h"
 
 #include <stdlib.h>

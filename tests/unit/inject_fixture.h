@@ -92,6 +92,8 @@ static inline unsigned char *space_byte(struct world *w, struct mm_space *s, uin
 
 	if (mm_fault(s, address, at) || mm_lookup(s, address, at, &page, &perms))
 		return NULL;
+	if (at & MM_WRITE)
+		memory_file_mark_dirty(mm_memory_file(w->mm), page);
 	return memory_file_memory(mm_memory_file(w->mm), page) + address % PAGE;
 }
 

@@ -3,6 +3,8 @@
  * io_cow_test.c - the kernel's access to pages that are to be copied first: of private mappings and
  * after fork, with and without permission; pins; and copies while another thread forks.
  */
+#include "tests/unit/checked.h"
+
 #include "tests/unit/space_fixture.h"
 
 #include <pthread.h>
@@ -260,6 +262,7 @@ static void pinned_pages_stay_with_the_parent(void **state)
 /* ---- copies while another thread forks ---- */
 
 #define FAR 600 /* in another leaf of the address map */
+#define FORKS 100
 
 struct writer {
 	struct fixture *f;
@@ -312,7 +315,7 @@ static void forks_see_copies_in_order(void **state)
 		fixture_open(&f, &one_page, hosts[h]);
 		assert_int_equal(fixture_map(f.space, 0, FAR + 1, FIXTURE_RW, NULL, true, 0), 0);
 		assert_int_equal(pthread_create(&thread, NULL, write_numbers, &w), 0);
-		for (int i = 0; i < 400; i++) {
+		for (int i = 0; i < FORKS; i++) {
 			struct mm_space *child;
 
 			assert_int_equal(mm_fork(f.space, &child), 0);

@@ -17,6 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/unit/checked.h"
+
 #include "engine/mm_io.h"
 #include "engine/shared_memory.h"
 
@@ -416,9 +418,16 @@ static int buffer_write(struct file *file, uint64_t offset, const void *from, si
 	return *done < n ? -EIO : 0;
 }
 
+static int buffer_data_fd(struct file *file)
+{
+	(void)file;
+	return buffer_fd;
+}
+
 static void files_that_cannot_be_mapped_are_read_and_written(void **state)
 {
 	static const struct file_ops ops = { .map_internal = no_map,
+					     .data_fd = buffer_data_fd,
 					     .buffer_read_at = buffer_read,
 					     .buffer_write_at = buffer_write };
 	struct fixture f;

@@ -15,6 +15,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "tests/unit/checked.h"
+
 #include "engine/mm_io.h"
 #include "engine/shared_memory.h"
 #include "engine/space.h"

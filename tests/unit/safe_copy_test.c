@@ -126,6 +126,7 @@ static void copies_to_an_edge(struct edge *e)
 			c = safe_copy(buffer, at, n);
 			assert_int_equal(n - c.left, good);
 			assert_true(c.fault == (uintptr_t)e->bad);
+			assert_int_equal(c.bus, e->fd >= 0);
 			assert_memory_equal(buffer, at, good);
 			assert_int_equal(buffer[good], 0xee);
 		}

@@ -42,7 +42,7 @@ static inline void fixture_close(struct fixture *f)
 {
 	struct mm_stat stat;
 
-	mm_space_check(f->space);
+	mm_check(f->mm);
 	mm_space_destroy(f->space);
 	mm_get_stat(f->mm, &stat);
 	assert_int_equal(stat.memory.live_pages, 0);

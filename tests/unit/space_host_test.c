@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/checked.h"
+
 #include "engine/mm.h"
 #include "engine/shared_memory.h"
 #include "tests/unit/hugepages.h"

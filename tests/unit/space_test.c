@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/checked.h"
+
 #include "engine/fail.h"
 #include "engine/mm.h"
 #include "engine/shared_memory.h"
