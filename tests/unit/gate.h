@@ -40,7 +40,8 @@ static struct gate gates[] = {
 	{ .name = "fork_copied_unit" },		 { .name = "fault_waits_for_fork" },
 	{ .name = "space_invalidated" },	 { .name = "space_move_registered" },
 	{ .name = "space_move_piece" },		 { .name = "io_held" },
-	{ .name = "space_remove_unlocked" },
+	{ .name = "space_remove_unlocked" },	 { .name = "cached_file_filling" },
+	{ .name = "cached_file_filled" },	 { .name = "cached_file_waiting" },
 };
 
 #define GATES (sizeof(gates) / sizeof(gates[0]))
