@@ -14,6 +14,7 @@
 
 #include <errno.h>
 
+#include "engine/space_populate.h"
 #include "engine/space_range.h"
 
 /* The vma that the walk is in, and its copy. */
@@ -224,14 +225,20 @@ static int look_perms(const struct space_change *c, const struct vma *v)
 
 static void edit_perms(const struct space_change *c, struct vma *v)
 {
+	if (v->is_private && v->mlock_mode == MLOCK_EAGER && !(v->perms & MM_WRITE) &&
+	    (c->perms & MM_WRITE))
+		*c->locked_writable = true;
 	vma_set_perms(v, c->perms);
 }
 
 int mm_mprotect(struct mm_space *s, uint64_t address, uint64_t length, mm_access perms)
 {
-	struct space_change c = {
-		.look = look_perms, .edit = edit_perms, .perms = perms, .hole_error = -ENOMEM
-	};
+	bool copy_now = false;
+	struct space_change c = { .look = look_perms,
+				  .edit = edit_perms,
+				  .perms = perms,
+				  .locked_writable = &copy_now,
+				  .hole_error = -ENOMEM };
 	struct range_held held;
 	uint64_t start;
 	uint64_t end;
@@ -252,5 +259,7 @@ int mm_mprotect(struct mm_space *s, uint64_t address, uint64_t length, mm_access
 
 	range_lock_unlock(&held);
 	vma_free_dead(&s->mm->vma_pool, dead);
+	if (copy_now) /* locked memory is written without a fault, as in Linux */
+		space_populate_private_locked(s, start, end);
 	return rc ? rc : cut ? -ENOMEM : 0;
 }

@@ -24,6 +24,7 @@ struct space_change {
 	bool dontfork;
 	enum numa_policy numa_policy;
 	uint64_t numa_nodes;
+	bool *locked_writable; /* set if a locked private mapping becomes writable */
 	/* Charged by the caller, for mappings that become locked; what is not needed is given back.
 	 * (What becomes data, space_change charges itself.) */
 	struct space_pages reserved;

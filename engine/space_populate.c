@@ -80,6 +80,20 @@ int space_populate_locked(struct mm_space *s, uint64_t start, uint64_t end, bool
 	return 0;
 }
 
+void space_populate_private_locked(struct mm_space *s, uint64_t start, uint64_t end)
+{
+	while (start < end) {
+		struct run r = run_at(s, start, end);
+
+		if (r.mapped && r.is_private && r.mlock_mode == MLOCK_EAGER) {
+			int rc = space_populate(s, r.perms, true, start, r.end);
+
+			(void)rc; /* a fault of the application will meet it again */
+		}
+		start = r.end;
+	}
+}
+
 int space_populate_for(struct mm_space *s, mm_access at, uint64_t start, uint64_t end)
 {
 	while (start < end) {
