@@ -40,7 +40,8 @@ int32_t engine_object_of(uint64_t inode)
 
 static void open_engine(void)
 {
-	struct mm_opts opts = { .page_class = there.run->thp ? PAGE_THP : PAGE_4K };
+	struct mm_opts opts = { .page_class = there.run->thp ? PAGE_THP : PAGE_4K,
+				.copy_bytes = there.run->wide_copies ? 16 * PAGE : PAGE };
 	uint64_t limit = there.run->limits ? NO_LIMIT_NEAR : UINT64_MAX;
 	struct mm_limits limits = {
 		.address_space = limit, .data = limit, .locked = limit, .stack = STACK_BYTES

@@ -15,6 +15,7 @@ struct generator {
 	uint64_t base; /* of this run's pages */
 	unsigned pages;
 	bool big; /* the run uses the area of 2 MiB pages too */
+	bool wide_copies; /* of the run */
 	bool heap; /* and that of the heap: then nothing grows down, since what Linux has below
 		      it is not the run's */
 	unsigned states; /* generated so far */
@@ -127,7 +128,7 @@ static void make_mmap(struct generator *g, struct op *op)
 		op->offset = object_offset(g, op->object);
 		if (chance(g, 2))
 			op->offset += 1 + below(g, PAGE - 1);
-		if (chance(g, 50))
+		if (g->wide_copies || chance(g, 50))
 			op->flags |= FLAG_shared;
 		if (chance(g, 10))
 			op->flags |= FLAG_read_only;
@@ -364,6 +365,7 @@ void generate(uint64_t seed, size_t ops, struct run *run)
 	g.heap = chance(&g, 20);
 	*run = (struct run){ .ops = calloc(ops, sizeof(struct op)), .thp = chance(&g, 50) };
 	run->limits = chance(&g, 50);
+	run->wide_copies = g.wide_copies = chance(&g, 30);
 	if (!run->ops)
 		abort();
 	g.alive[0] = true;

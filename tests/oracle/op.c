@@ -120,6 +120,8 @@ void run_write(const struct run *run, FILE *to)
 {
 	if (run->thp)
 		fputs("class thp\n", to);
+	if (run->wide_copies)
+		fputs("wide copies\n", to);
 	if (run->limits)
 		fputs("limits\n", to);
 	for (size_t i = 0; i < run->count; i++) {
@@ -224,6 +226,8 @@ static bool read_line(char *line, struct run *run, size_t *room, const char **wh
 		return true;
 	if (!strcmp(line, "class thp\n"))
 		return run->thp = true;
+	if (!strcmp(line, "wide copies\n"))
+		return run->wide_copies = true;
 	if (!strcmp(line, "limits\n"))
 		return run->limits = true;
 	if (run->count == *room) {

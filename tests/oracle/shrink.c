@@ -44,14 +44,13 @@ static bool same(const struct verdict *a, const struct verdict *b)
 /* Takes ops (which it may cut) as the run if they disagree in the same way. */
 static bool try_ops(struct shrinking *s, const struct op *ops, size_t count)
 {
-	struct run candidate = { .ops = (struct op *)(uintptr_t)ops,
-				 .count = count,
-				 .thp = s->run->thp,
-				 .limits = s->run->limits };
+	struct run candidate = *s->run;
 	struct verdict v;
 
 	if (!count || time(NULL) > s->end)
 		return false;
+	candidate.ops = (struct op *)(uintptr_t)ops;
+	candidate.count = count;
 	judge(&candidate, &v);
 	if (!same(&v, s->verdict))
 		return false;
@@ -97,7 +96,8 @@ static bool simplify_op(struct shrinking *s, size_t i, struct op *scratch)
 	bool changed = false;
 
 	for (uint32_t bit = 1; bit && bit <= old.flags; bit <<= 1)
-		if (old.flags & bit && count < 8) {
+		if ((old.flags & bit) && count < 8 &&
+		    !(s->run->wide_copies && bit == FLAG_shared)) {
 			tries[count] = old;
 			tries[count++].flags &= ~bit;
 		}
