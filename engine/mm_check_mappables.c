@@ -12,6 +12,7 @@
  */
 #include <inttypes.h>
 
+#include "engine/memory_foreign.h"
 #include "engine/space_check.h"
 
 /* A mapping of a mappable. */
@@ -170,6 +171,28 @@ static void check_current(const struct mappables_check *c, const struct check_en
 			check_address(e), entry_page(e->word), offset, page);
 }
 
+/* P5 for a host file's page, which stands at the same offset in the file and in the mappable. */
+static void check_foreign(struct memory_file *mf, const struct check_entry *e, const struct vma *v)
+{
+	uint64_t offset;
+
+	(void)memory_file_of(mf, entry_page(e->word), &offset);
+	if (offset != vma_offset(v, e->page))
+		mm_fail("address %#llx: offset %#" PRIx64
+			" of a host file is mapped, not %#" PRIx64,
+			check_address(e), offset, vma_offset(v, e->page));
+}
+
+/* P5 for a present entry of a listed mappable. */
+static void check_translation_of(const struct mappables_check *c, const struct check_entry *e,
+				 const struct vma *v)
+{
+	if (v->mappable->ops->visit_pages)
+		check_current(c, e, v);
+	else if (memory_file_is_foreign(c->mm->memory, entry_page(e->word)))
+		check_foreign(c->mm->memory, e, v);
+}
+
 static void look_at_entries(struct mappables_check *c, const struct check_space *s) MAY_LOCK_LEAF
 {
 	const struct mappable *last = NULL;
@@ -192,9 +215,8 @@ static void look_at_entries(struct mappables_check *c, const struct check_space 
 					       v->mappable, &s->s->ms,
 					       pages_to_addresses(e->page, check_entry_end(e)),
 					       vma_offset(v, e->page), vma_writable(v) });
-		if (v->mappable->ops->visit_pages &&
-		    (e->word & (ENTRY_PRESENT | ENTRY_PRIVATE)) == ENTRY_PRESENT)
-			check_current(c, e, v);
+		if ((e->word & (ENTRY_PRESENT | ENTRY_PRIVATE)) == ENTRY_PRESENT)
+			check_translation_of(c, e, v);
 	}
 }
 

@@ -7,8 +7,8 @@
  * vma is made and installed. start is where the mapping was created: offsets are computed from it;
  * which addresses a vma still covers is known by the address map alone.
  *
- * A vma is read only under the lock of an entry that names it (which pins it), so a freed slot
- * needs no grace period.
+ * A vma is read only under the lock of an entry that names it, or with the entry's range of
+ * `mapping` held (either pins it), so a freed slot needs no grace period.
  */
 #pragma once
 

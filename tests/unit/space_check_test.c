@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * space_check_test.c - mm_check() passes on a sound space, and says so when it is not: each invariant
- * is broken on purpose, in a child process, by changing a word or a count behind the engine's back.
+ * space_check_test.c - mm_check() passes on a sound space, and says so when it is not: each
+ * invariant is broken on purpose, in a child process, by changing a word or a count behind the
+ * engine's back.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "engine/direct_file.h"
 #include "engine/fail.h"
 #include "engine/memory_chunk.h"
 #include "engine/mm_fork.h"
@@ -33,6 +35,7 @@ enum {
 	ANON_READ = 8, /* 4 pages, written, then made read-only */
 	OBJECT = 16, /* 4 pages of the object from its page 2 on; the first three are present */
 	COPY = 24, /* 4 pages, private, of the object from its page 2 on: read, written, absent */
+	FILE_AT = 32, /* 4 pages of a host file, if it is mapped: the first two are present */
 	HUGE = 512, /* 2 MiB, if huge pages are asked for */
 };
 
@@ -490,6 +493,42 @@ static void written_page_is_clean(struct fixture *f)
 	f->mm->memory->counts[page_of(f, ANON + 1)] &= ~MEMORY_PAGE_DIRTY;
 }
 
+static void map_file(struct fixture *f, struct direct_file *file)
+{
+	struct mmap_opts o = { .length = 4 * MM_PAGE_SIZE,
+			       .address = at(FILE_AT),
+			       .fixed = true,
+			       .perms = MM_READ,
+			       .max_perms = MM_READ,
+			       .mappable = direct_file_mappable(file),
+			       .identity = direct_file_identity(file) };
+	uint64_t got;
+
+	assert_int_equal(mm_mmap(f->space, &o, &got), 0);
+	fault(f, FILE_AT, MM_READ);
+	fault(f, FILE_AT + 1, MM_READ);
+}
+
+static void another_offset_of_a_file(struct fixture *f)
+{
+	name_page(f, FILE_AT, page_of(f, FILE_AT + 1));
+}
+
+static void one_reference_too_many_of_a_file(struct fixture *f)
+{
+	memory_file_inc(f->mm->memory, page_of(f, FILE_AT));
+}
+
+static void reference_beside_what_is_mapped(struct fixture *f)
+{
+	memory_file_inc(f->mm->memory, page_of(f, FILE_AT) + 3 * (uint32_t)MM_HUGE_PAGES);
+}
+
+static void private_page_of_a_file(struct fixture *f)
+{
+	name_page(f, ANON, page_of(f, FILE_AT));
+}
+
 static const struct broken {
 	const char *name;
 	void (*make)(struct fixture *f);
@@ -556,6 +595,15 @@ static const struct broken {
 	{ "another file", host_shows_another_file, "0x4001000: the host shows inode" },
 	{ "host permits more", host_permits_more, "0x4009000: the host permits 3, the entry 1" },
 	{ "clean", written_page_is_clean, "is shown writable, and would be taken for clean" },
+},
+  with_a_file[] = {
+	{ "another offset", another_offset_of_a_file,
+	  "0x4020000: offset 0x1000 of a host file is mapped, not 0" },
+	{ "file reference too many", one_reference_too_many_of_a_file,
+	  "has 2 references, of which are known: 1 entries (one at address 0x4020000 " },
+	{ "file reference elsewhere", reference_beside_what_is_mapped,
+	  "has 1 references, of which are known: 0 entries" },
+	{ "private page of a file", private_page_of_a_file, "is a host file's" },
 },
   with_huge_pages[] = {
 	{ "no deposit", no_deposit, ": 0 nodes are deposited, 1 folded private entries" },
@@ -650,6 +698,26 @@ static void breaches_of_huge_pages_are_reported(void **state)
 	close_fixture(&f);
 }
 
+static void breaches_of_files_are_reported(void **state)
+{
+	struct direct_file *file;
+	struct fixture f;
+	int host_fd;
+
+	(void)state;
+	host_fd = memfd_create("host file", 0);
+	assert_true(host_fd >= 0);
+	assert_int_equal(ftruncate(host_fd, 16 << 20), 0);
+	open_fixture(&f, &host_space_none, PAGE_4K);
+	assert_int_equal(direct_file_create(mm_memory_file(f.mm), host_fd, NULL, &file), 0);
+	map_file(&f, file);
+	check_broken(&f, with_a_file, sizeof(with_a_file) / sizeof(with_a_file[0]));
+	assert_int_equal(mm_munmap(f.space, at(FILE_AT), 4 * MM_PAGE_SIZE), 0);
+	mapping_identity_dec_ref(direct_file_identity(file));
+	close_fixture(&f);
+	close(host_fd);
+}
+
 /* What looks odd and is right: several spaces, pages shared by fork, pins. */
 static void sound_states_pass(void **state)
 {
@@ -681,6 +749,7 @@ int main(void)
 		cmocka_unit_test(breaches_are_reported),
 		cmocka_unit_test(breaches_of_the_host_are_reported),
 		cmocka_unit_test(breaches_of_huge_pages_are_reported),
+		cmocka_unit_test(breaches_of_files_are_reported),
 		cmocka_unit_test(sound_states_pass),
 	};
 
