@@ -192,7 +192,6 @@ static void permissions_are_those_of_the_mapping(void **state)
 		assert_int_equal(mm_mprotect(f.s, BASE, PAGE, MM_NONE), 0);
 		assert_int_equal(mm_copy_in(f.s, BASE, in, 2 * PAGE, plain, &done), -EFAULT);
 		assert_int_equal(done, 0);
-		/* Writing implies reading. */
 		assert_int_equal(mm_mprotect(f.s, BASE, PAGE, MM_WRITE), 0);
 		assert_int_equal(mm_copy_in(f.s, BASE, in, PAGE, plain, &done), 0);
 		assert_int_equal(mm_munmap(f.s, BASE + PAGE, PAGE), 0);
@@ -440,10 +439,9 @@ static void files_that_cannot_be_mapped_are_read_and_written(void **state)
 	open_fixture(&f, &host_space_mmap, PAGE_4K);
 	map(f.s, BASE, 4, RW);
 	both_ways(f.s, BASE, 4 * PAGE, 4 * PAGE);
-	unsigned char *fresh;
-
 	map(f.s, BASE + 8 * PAGE, 4, RW);
-	fresh = mm_host_address(f.s, BASE + 8 * PAGE);
+	unsigned char *fresh = mm_host_address(f.s, BASE + 8 * PAGE);
+
 	fresh[PAGE] = 1; /* the page beside is not shown yet */
 	assert_int_equal(mm_lookup(f.s, BASE, MM_READ, &page, &perms), 0);
 	struct file *file = memory_file_of(mm_memory_file(f.mm), page, &offset);
