@@ -158,8 +158,8 @@ void space_usage_check(struct mm_space *s)
 
 	if (sum.address_space != atomic_load(&u->address_space) ||
 	    sum.data != atomic_load(&u->data) || sum.locked != atomic_load(&u->locked))
-		mm_fail("space %llu: mapped %llu, data %llu, locked %llu pages; counted %llu, %llu, "
-			"%llu",
+		mm_fail("space %llu: mapped %llu, data %llu, locked %llu pages; "
+			"counted %llu, %llu, %llu",
 			(unsigned long long)s->ms.id, (unsigned long long)sum.address_space,
 			(unsigned long long)sum.data, (unsigned long long)sum.locked,
 			(unsigned long long)atomic_load(&u->address_space),

@@ -435,7 +435,7 @@ static void msync_writes_shared_mappings_back(void **state)
 	assert_int_equal(sync_pages(&f, 1, 3, false, false), 0);
 	assert_int_equal(sync_pages(&f, 0, 12, false, true), -ENOMEM);
 	assert_int_equal(r.calls, 1);
-	/* a private mapping and a hole between: both shared ones are written, then the hole is told */
+	/* a private mapping and a hole between: both shared ones are written */
 	assert_int_equal(sync_pages(&f, 2, 8, true, true), -ENOMEM);
 	assert_int_equal(r.calls, 3);
 	expect_range(&r, 1, 2, 4);

@@ -84,7 +84,7 @@ static void mlock_makes_the_copies_that_writes_would_make(void **state)
 	assert_int_equal(lock(&f, 0, 12, MLOCK_EAGER), 0);
 	assert_int_equal(fixture_copied(&f), 4);
 	assert_int_equal(shared_memory_resident_pages(sm), 12);
-	/* beyond the end of the object: Linux says ENOMEM, and the mapping is locked all the same */
+	/* beyond the end of the object: the mapping is locked all the same */
 	assert_int_equal(fixture_map(f.space, 20, 4, FIXTURE_RW, sm, false, 10), 0);
 	assert_int_equal(lock(&f, 20, 4, MLOCK_EAGER), -ENOMEM);
 	assert_int_equal(locked(&f), 16);
