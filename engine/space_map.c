@@ -253,6 +253,13 @@ out:
 	return rc;
 }
 
+/* As Linux: what is to be locked as it is faulted in waits for its faults, whatever is asked. */
+static bool is_populated(const struct mmap_opts *o, enum mlock_mode mode)
+{
+	return mode == MLOCK_EAGER || o->require_platform_effect ||
+	       (o->platform_effect != PLATFORM_EFFECT_DEFAULT && mode == MLOCK_NONE);
+}
+
 int mm_mmap(struct mm_space *s, const struct mmap_opts *opts, uint64_t *address)
 {
 	struct range_held held;
@@ -281,7 +288,7 @@ int mm_mmap(struct mm_space *s, const struct mmap_opts *opts, uint64_t *address)
 	address_map_bound_backlog();
 	if (rc)
 		return rc;
-	if (opts->platform_effect != PLATFORM_EFFECT_DEFAULT || mode == MLOCK_EAGER) {
+	if (is_populated(opts, mode)) {
 		rc = space_populate(s, opts->perms, opts->is_private, start, start + pages);
 		if (rc && opts->require_platform_effect) {
 			int unmapped = mm_munmap(s, start << MM_PAGE_SHIFT, length);

@@ -202,6 +202,27 @@ static void mlockall_is_of_what_is_and_of_what_comes(void **state)
 	fixture_close(&f);
 }
 
+/* As Linux, where lock-on-fault keeps population away from a mapping. */
+static void population_leaves_lazily_locked_mappings_to_faults(void **state)
+{
+	struct fixture f;
+	struct mmap_opts o = fixture_map_opts(0, 4, FIXTURE_RW);
+	uint64_t got;
+
+	(void)state;
+	fixture_open(&f, NULL, &host_space_none);
+	o.platform_effect = PLATFORM_EFFECT_COMMIT;
+	assert_int_equal(mm_mmap(f.space, &o, &got), 0);
+	assert_int_equal(fixture_live(&f), 4);
+	assert_int_equal(mm_mlockall(f.space, false, true, MLOCK_LAZY), 0);
+	o.address = fixture_address(10);
+	assert_int_equal(mm_mmap(f.space, &o, &got), 0);
+	assert_int_equal(fixture_live(&f), 4);
+	assert_int_equal(mm_madvise(f.space, o.address, o.length, MM_ADVISE_POPULATE_READ), 0);
+	assert_int_equal(fixture_live(&f), 8); /* that is asked for expressly */
+	fixture_close(&f);
+}
+
 static void locks_are_not_inherited(void **state)
 {
 	struct fixture f;
@@ -235,6 +256,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_cut_where_nothing_changes),
 		cmocka_unit_test(locked_memory_has_a_limit),
 		cmocka_unit_test(mlockall_is_of_what_is_and_of_what_comes),
+		cmocka_unit_test(population_leaves_lazily_locked_mappings_to_faults),
 		cmocka_unit_test(locks_are_not_inherited),
 	};
 
