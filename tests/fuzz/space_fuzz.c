@@ -16,11 +16,15 @@
 #include <string.h>
 
 #include "engine/mm.h"
+#include "engine/mm_advise.h"
 #include "engine/mm_fork.h"
+#include "engine/mm_io.h"
+#include "engine/mm_remap.h"
 #include "engine/shared_memory.h"
 #include "tests/fuzz/space_model.h"
 
 #define BASE (UINT64_C(1) << 30)
+#define BUFFER_PAGES 40u /* written by one instruction at most */
 #define WINDOW (UINT64_C(2) << 30)
 #define INSTRUCTIONS_MAX 64
 #define CHECK_EVERY 4 /* instructions: the whole family; the space that changed: after each */
@@ -39,6 +43,13 @@ enum operation {
 	FORK,
 	WRITE_RUN,
 	INVALIDATE,
+	MOVE,
+	RESIZE,
+	DUPLICATE,
+	COPY_OUT,
+	COPY_IN,
+	POPULATE,
+	DONT_FORK,
 	OPERATIONS
 };
 
@@ -124,7 +135,154 @@ static void fork_space(struct machine *m, unsigned from, unsigned to)
 	if (m->space[to])
 		mm_space_destroy(m->space[to]);
 	must(!mm_fork(m->space[from], &m->space[to]));
-	m->model.space[to] = m->model.space[from];
+	model_fork(&m->model, from, to);
+}
+
+static uint64_t address_of(uint64_t page)
+{
+	return BASE + page * MM_PAGE_SIZE;
+}
+
+/* To a place that does not overlap, from where something is mapped. */
+static void move(struct machine *m, unsigned s, uint64_t page, uint64_t pages, uint64_t to)
+{
+	uint64_t got;
+
+	if (to + pages > MODEL_PAGES || (to < page + pages && page < to + pages) ||
+	    !m->model.space[s].page[page].mapped)
+		return;
+	must(!mm_mremap(m->space[s], address_of(page), pages * MM_PAGE_SIZE, pages * MM_PAGE_SIZE,
+			MREMAP_FIXED_MOVE, address_of(to), &got));
+	must(got == address_of(to));
+	model_move(&m->model, s, page, pages, to);
+}
+
+/* In place, to `more` pages: grows only if that is one mapping with room behind it. */
+static void resize(struct machine *m, unsigned s, uint64_t page, uint64_t pages, uint64_t more)
+{
+	uint64_t got;
+	int rc = mm_mremap(m->space[s], address_of(page), pages * MM_PAGE_SIZE, more * MM_PAGE_SIZE,
+			   MREMAP_IN_PLACE, 0, &got);
+
+	if (rc)
+		return;
+	if (more <= pages) {
+		model_unmap(&m->model, s, page + more, pages - more);
+		return;
+	}
+	must(model_all_mapped(&m->model, s, page, pages));
+	for (uint64_t i = pages; i < more; i++)
+		must(!m->model.space[s].page[page + i].mapped);
+	model_grow(&m->model, s, page, pages, more);
+}
+
+/* Maps a shared mapping a second time. */
+static void duplicate(struct machine *m, unsigned s, uint64_t page, uint64_t pages, uint64_t to)
+{
+	const struct model_page *p = &m->model.space[s].page[page];
+	bool dontfork = p->dontfork;
+	uint64_t got;
+
+	if (to + pages > MODEL_PAGES || (to < page + pages && page < to + pages) || !p->mapped ||
+	    p->is_private)
+		return;
+	must(!mm_mremap(m->space[s], address_of(page), 0, pages * MM_PAGE_SIZE, MREMAP_FIXED_MOVE,
+			address_of(to), &got));
+	model_map(&m->model, s, to, pages, p->perms, p->object_page, false);
+	for (uint64_t i = 0; i < pages; i++)
+		m->model.space[s].page[to + i].dontfork = dontfork;
+}
+
+static unsigned char buffer[BUFFER_PAGES * MM_PAGE_SIZE];
+
+/* The kernel writes every byte: as far as all permit it. */
+static void copy_out(struct machine *m, unsigned s, uint64_t page, uint64_t pages)
+{
+	uint64_t done;
+	uint64_t ok = 0;
+
+	memset(buffer, m->next_value, pages * MM_PAGE_SIZE);
+	int rc = mm_copy_out(m->space[s], address_of(page), buffer, pages * MM_PAGE_SIZE,
+			     (struct mm_io_opts){ 0 }, &done);
+
+	while (ok < pages && !model_write(&m->model, s, page + ok, m->next_value))
+		ok++;
+	must(rc == (ok < pages ? -EFAULT : 0) && done == ok * MM_PAGE_SIZE);
+	m->next_value++;
+}
+
+static void copy_in(struct machine *m, unsigned s, uint64_t page, uint64_t pages)
+{
+	uint64_t done;
+	uint64_t ok = 0;
+	int rc = mm_copy_in(m->space[s], address_of(page), buffer, pages * MM_PAGE_SIZE,
+			    (struct mm_io_opts){ 0 }, &done);
+
+	for (; ok < pages && model_read(&m->model, s, page + ok) >= 0; ok++)
+		must(buffer[ok * MM_PAGE_SIZE] == model_read(&m->model, s, page + ok));
+	must(rc == (ok < pages ? -EFAULT : 0) && done == ok * MM_PAGE_SIZE);
+}
+
+/* As if each page were written what it has: private ones are copied. */
+static void populate(struct machine *m, unsigned s, uint64_t page, uint64_t pages)
+{
+	int rc = mm_madvise(m->space[s], address_of(page), pages * MM_PAGE_SIZE,
+			    MM_ADVISE_POPULATE_WRITE);
+	uint64_t ok = 0;
+
+	for (; ok < pages; ok++) {
+		int now = model_read(&m->model, s, page + ok);
+
+		if (now < 0 || model_write(&m->model, s, page + ok, (unsigned char)now))
+			break;
+	}
+	must((rc == 0) == (ok == pages));
+}
+
+static void dont_fork(struct machine *m, unsigned s, uint64_t page, uint64_t pages, bool dont)
+{
+	if (!model_all_mapped(&m->model, s, page, pages))
+		return;
+	must(!mm_madvise(m->space[s], address_of(page), pages * MM_PAGE_SIZE,
+			 dont ? MM_ADVISE_DONTFORK : MM_ADVISE_DOFORK));
+	for (uint64_t i = 0; i < pages; i++)
+		m->model.space[s].page[page + i].dontfork = dont;
+}
+
+/* mremap, advice, and the kernel's own access. */
+static void step_more(struct machine *m, unsigned s, enum operation operation, uint64_t page,
+		      uint64_t pages, uint8_t code)
+{
+	uint64_t to = (page + 520u + (code & 31)) % MODEL_PAGES;
+	uint64_t more = 1 + (code & 31) * UINT64_C(16);
+	uint64_t few = pages < BUFFER_PAGES ? pages : BUFFER_PAGES;
+
+	switch (operation) {
+	case MOVE:
+		move(m, s, page, pages, to);
+		break;
+	case RESIZE:
+		if (page + more <= MODEL_PAGES)
+			resize(m, s, page, pages, more);
+		break;
+	case DUPLICATE:
+		duplicate(m, s, page, pages, to);
+		break;
+	case COPY_OUT:
+		copy_out(m, s, page, few);
+		break;
+	case COPY_IN:
+		copy_in(m, s, page, few);
+		break;
+	case POPULATE:
+		populate(m, s, page, few);
+		break;
+	case DONT_FORK:
+		dont_fork(m, s, page, pages, code & 1);
+		break;
+	default:
+		break;
+	}
 }
 
 static void step(struct machine *m, const uint8_t *code)
@@ -137,7 +295,7 @@ static void step(struct machine *m, const uint8_t *code)
 
 	if (pages > MODEL_PAGES - page)
 		pages = MODEL_PAGES - page;
-	address = BASE + page * MM_PAGE_SIZE;
+	address = address_of(page);
 	length = pages * MM_PAGE_SIZE;
 	switch ((enum operation)((code[0] & 0x3f) % OPERATIONS)) {
 	case MAP_ANON:
@@ -168,7 +326,7 @@ static void step(struct machine *m, const uint8_t *code)
 		write_page(m, s, page);
 		break;
 	case WRITE_RUN:
-		for (uint64_t i = 0; i < pages && i < 40; i++)
+		for (uint64_t i = 0; i < pages && i < BUFFER_PAGES; i++)
 			write_page(m, s, page + i);
 		break;
 	case FORK:
@@ -193,7 +351,9 @@ static void step(struct machine *m, const uint8_t *code)
 		if (code[3] & 4)
 			model_drop_copies(&m->model, page, page + pages);
 		break;
-	case OPERATIONS:
+	default:
+		step_more(m, s, (enum operation)((code[0] & 0x3f) % OPERATIONS), page, pages,
+			  code[3]);
 		break;
 	}
 	mm_space_check(m->space[s]);

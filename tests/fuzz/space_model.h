@@ -18,10 +18,11 @@
 
 #define MODEL_PAGES 2048u
 #define MODEL_SPACES 4u
+#define MODEL_OBJECT_PAGES (64 * MODEL_PAGES)
 
 struct model_page {
-	bool mapped, is_private,
-		copied; /* copied: private page of the object with bytes of its own */
+	bool mapped, is_private, dontfork;
+	bool copied; /* a private page of the object that has bytes of its own */
 	mm_access perms; /* effective */
 	int object_page; /* -1: anonymous */
 	unsigned char value; /* anonymous, or copied */
@@ -33,7 +34,7 @@ struct model_space {
 
 struct model {
 	struct model_space space[MODEL_SPACES];
-	unsigned char object[2 * MODEL_PAGES];
+	unsigned char object[MODEL_OBJECT_PAGES]; /* mappings may reach behind the end */
 	uint64_t object_pages, unit; /* size; pages that come and go together */
 };
 
@@ -157,10 +158,50 @@ static inline void model_truncate(struct model *m, uint64_t pages)
 
 	if (pages < old) {
 		memset(&m->object[pages], 0, sizeof(m->object) - pages);
-		model_drop_copies(m, model_unit_up(m, pages), 2 * MODEL_PAGES);
+		model_drop_copies(m, model_unit_up(m, pages), MODEL_OBJECT_PAGES);
 	} else {
 		/* stored behind the end by mappings, within its unit: no data */
 		memset(&m->object[old], 0, sizeof(m->object) - old);
 	}
 	m->object_pages = pages;
+}
+
+static inline void model_fork(struct model *m, unsigned from, unsigned to)
+{
+	m->space[to] = m->space[from];
+	for (uint64_t i = 0; i < MODEL_PAGES; i++)
+		if (m->space[to].page[i].dontfork)
+			m->space[to].page[i] = (struct model_page){ 0 };
+}
+
+static inline bool model_all_mapped(const struct model *m, unsigned s, uint64_t page,
+				    uint64_t pages)
+{
+	for (uint64_t i = 0; i < pages; i++)
+		if (!m->space[s].page[page + i].mapped)
+			return false;
+	return true;
+}
+
+/* Pages with their bytes go elsewhere, gaps as well; the places do not overlap. */
+static inline void model_move(struct model *m, unsigned s, uint64_t page, uint64_t pages,
+			      uint64_t to)
+{
+	memcpy(&m->space[s].page[to], &m->space[s].page[page], pages * sizeof(struct model_page));
+	model_unmap(m, s, page, pages);
+}
+
+/* [page + pages, page + more) continues the mapping of the page before it. */
+static inline void model_grow(struct model *m, unsigned s, uint64_t page, uint64_t pages,
+			      uint64_t more)
+{
+	for (uint64_t i = page + pages; i < page + more; i++) {
+		struct model_page *p = &m->space[s].page[i];
+
+		*p = m->space[s].page[i - 1];
+		p->copied = false;
+		p->value = 0;
+		if (p->object_page >= 0)
+			p->object_page++;
+	}
 }
