@@ -26,6 +26,7 @@
 #include "engine/memory_pool.h"
 #include "engine/os_memory.h"
 #include "engine/percpu.h"
+#include "engine/test_points.h"
 
 void memory_block_zero_page(struct memory_file *mf, uint32_t page)
 {
@@ -211,6 +212,7 @@ void memory_file_split_block(struct memory_file *mf, struct memory_block *b)
 	if (word) {
 		uint32_t each = word & BLOCK_COUNT_MASK;
 
+		MM_TEST_POINT(memory_block_converting); /* the block held */
 		if (word & BLOCK_DIRTY)
 			each |= MEMORY_PAGE_DIRTY;
 		/* Or, not store: somebody may be marking a page dirty. */

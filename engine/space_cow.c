@@ -81,6 +81,7 @@ static int copy_page(struct fault *f, uint32_t from, uint32_t *page) MAY_LOCK_AR
 
 	if (rc)
 		return rc;
+	MM_TEST_POINT(fault_copying); /* the entry held */
 	struct safe_copied c = safe_copy(memory_file_memory(mm->memory, *page),
 					 memory_file_memory(mm->memory, from), MM_PAGE_SIZE);
 

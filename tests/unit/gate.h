@@ -33,15 +33,26 @@ struct gate {
 };
 
 static struct gate gates[] = {
-	{ .name = "fault_translated" },		 { .name = "space_map_added" },
-	{ .name = "space_unmap_locked" },	 { .name = "space_unmap_taken" },
-	{ .name = "space_unmap_dropped" },	 { .name = "shared_memory_detached" },
-	{ .name = "shared_memory_invalidated" }, { .name = "fork_registered" },
-	{ .name = "fork_copied_unit" },		 { .name = "fault_waits_for_fork" },
-	{ .name = "space_invalidated" },	 { .name = "space_move_registered" },
-	{ .name = "space_move_piece" },		 { .name = "io_held" },
-	{ .name = "space_remove_unlocked" },	 { .name = "cached_file_filling" },
-	{ .name = "cached_file_filled" },	 { .name = "cached_file_waiting" },
+	{ .name = "fault_translated" },
+	{ .name = "space_map_added" },
+	{ .name = "space_unmap_locked" },
+	{ .name = "space_unmap_taken" },
+	{ .name = "space_unmap_dropped" },
+	{ .name = "shared_memory_detached" },
+	{ .name = "shared_memory_invalidated" },
+	{ .name = "fork_registered" },
+	{ .name = "fork_copied_unit" },
+	{ .name = "fault_waits_for_fork" },
+	{ .name = "space_invalidated" },
+	{ .name = "space_move_registered" },
+	{ .name = "space_move_piece" },
+	{ .name = "io_held" },
+	{ .name = "space_remove_unlocked" },
+	{ .name = "cached_file_filling" },
+	{ .name = "cached_file_filled" },
+	{ .name = "cached_file_waiting" },
+	{ .name = "fault_copying" },
+	{ .name = "memory_block_converting" },
 };
 
 #define GATES (sizeof(gates) / sizeof(gates[0]))
