@@ -4,6 +4,8 @@
  * dirty and when it is written, changes of the size by us and by others, reclaim, failures. Races
  * are in cached_file_race_test.c.
  */
+#include "tests/unit/checked.h"
+
 #include "tests/unit/cached_file_fixture.h"
 
 static const char *ask(uint64_t start, uint64_t end, uint64_t from, uint64_t to, mm_access at,

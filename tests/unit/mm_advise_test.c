@@ -3,10 +3,13 @@
  * mm_advise_test.c - madvise, msync, mincore and mbind: what changes, what stays, byte by byte, and
  * what is returned where mappings differ, end or refuse.
  */
+#include "tests/unit/checked.h"
+
 #include "tests/unit/gate.h"
 #include "tests/unit/space_fixture.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "engine/mm_advise.h"
@@ -385,7 +388,22 @@ static int recorder_msync(struct mapping_identity *id, struct mappable_range mr)
 	return r->rc;
 }
 
+static void recorder_name(struct mapping_identity *id, char *name, size_t size)
+{
+	(void)id;
+	snprintf(name, size, "recorder");
+}
+
+static uint64_t recorder_number(struct mapping_identity *id)
+{
+	(void)id;
+	return 1;
+}
+
 static const struct mapping_identity_ops recorder_ops = {
+	.mapped_name = recorder_name,
+	.device_id = recorder_number,
+	.inode_id = recorder_number,
 	.inc_ref = recorder_inc_ref,
 	.dec_ref = recorder_dec_ref,
 	.msync = recorder_msync,

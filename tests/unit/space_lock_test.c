@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* space_lock_test.c - mlock, mlockall and locked mmap: what is counted, populated and refused. */
+#include "tests/unit/checked.h"
+
 #include "tests/unit/space_fixture.h"
 
 #include "engine/mm_advise.h"

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* space_stack_test.c - mappings that grow down on a fault: how far, over what gap, what limit. */
+#include "tests/unit/checked.h"
+
 #include "tests/unit/space_fixture.h"
 
 #include <pthread.h>
