@@ -468,6 +468,40 @@ static void test_huge_units(void **state) NO_TSA
 	drop(sm);
 }
 
+/* As the engine reaches it: through the mappable's table. */
+static void test_residency_punch_and_seals_through_the_table(void **state) NO_TSA
+{
+	struct shared_memory *sm = make(8 * PAGE);
+	struct mappable *m = shared_memory_mappable(sm);
+	struct toy_space *s = toy_create(1);
+	unsigned char vec[10];
+	uint32_t page;
+
+	(void)state;
+	map_all(s, sm, false);
+	for (uint64_t i = 1; i < 5; i++)
+		assert_int_equal(toy_fault(s, sm, i * PAGE), 0);
+	assert_int_equal(mappable_punch(m, (struct mappable_range){ 2 * PAGE, 4 * PAGE }), 0);
+	memset(vec, 0xfe, sizeof(vec));
+	vec[0] = 0xff;
+	mappable_residency(m, (struct mappable_range){ 0, 10 * PAGE }, vec);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(vec[i], i == 1 || i == 4 ? 0xff : 0xfe); /* bit 0 alone */
+	assert_int_equal(shared_memory_resident_pages(sm), 2);
+	assert_int_equal(shared_memory_add_seals(sm, SHARED_MEMORY_SEAL_WRITE), 0);
+	assert_int_equal(mappable_punch(m, (struct mappable_range){ 0, PAGE }), -EPERM);
+	assert_int_equal(toy_map(s, m, true), -EPERM);
+	assert_int_equal(mappable_copy_mapping(m, &s->space,
+					       (struct addr_range){ BASE, BASE + PAGE },
+					       (struct addr_range){ 0, PAGE }, 0, true),
+			 -EPERM);
+	assert_int_equal(toy_look(m, PAGE, RW, &page), -EACCES);
+	assert_int_equal(toy_look(m, PAGE, MM_READ, &page), 0);
+	unmap_all(s, sm, false);
+	free(s);
+	drop(sm);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -484,6 +518,7 @@ int main(void)
 		TEST(test_partial_and_copied_mappings),
 		TEST(test_seals),
 		TEST(test_huge_units),
+		TEST(test_residency_punch_and_seals_through_the_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
