@@ -12,6 +12,7 @@ FORMAT ?= clang-format-14
 SECONDS := 60
 SEED := 1
 OPS := 200
+THREADS := 1
 JOBS ?= $(shell nproc)
 COMMIT := $(shell git describe --always --dirty --exclude '*' 2>/dev/null || echo unknown)
 export CI CLANG COVERAGE_MIN DEPS FORMAT JOBS
@@ -104,9 +105,9 @@ fuzz-run: $(fuzz_programs)
 			-artifact_prefix=build/corpus/$$name- build/corpus/$$name tests/fuzz/corpus/$$name; \
 	done
 
-oracle: $(oracle_programs) ## random operations, Linux as the judge (SEED=1 OPS=200 SECONDS=60)
+oracle: $(oracle_programs) ## random operations, Linux as the judge (SEED=1 OPS=200 SECONDS=60 THREADS=1)
 	$(B)/tests/oracle/replay tests/oracle/cases/*.ops
-	$(B)/tests/oracle/oracle --seed $(SEED) --ops $(OPS) --seconds $(SECONDS)
+	$(B)/tests/oracle/oracle --seed $(SEED) --ops $(OPS) --seconds $(SECONDS) --threads $(THREADS)
 
 micro: $(B)/micro ## the micro suite of the engine's primitives on Google Benchmark (ARGS=its flags)
 	$(B)/micro $(ARGS)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* touch.c - see touch.h. One thread at a time. */
+/* touch.c - see touch.h. */
 #include "tests/oracle/touch.h"
 
 #include <setjmp.h>
@@ -11,8 +11,8 @@ struct __attribute__((packed)) unaligned {
 	volatile uint64_t value;
 };
 
-static sigjmp_buf jump;
-static volatile struct {
+static _Thread_local sigjmp_buf jump;
+static _Thread_local volatile struct {
 	int signal, code;
 	uint64_t fault;
 } caught;
