@@ -393,13 +393,17 @@ uint64_t threads_run(uint64_t seed, unsigned threads, unsigned seconds)
 	return done;
 }
 
-/* ---- A before B ---- */
+/* ---- writes beside forks ---- */
+
+#define FRESH 256 /* pages that are written one after another */
 
 struct order {
 	struct shared *shared;
 	uint64_t a, b; /* addresses */
+	uint16_t turn[FRESH]; /* which of the fresh pages is written when */
 };
 
+/* Stores i to A and then to B, with many pages between them for fork to copy. */
 static void *write_in_order(void *argument)
 {
 	struct order *o = argument;
@@ -414,34 +418,97 @@ static void *write_in_order(void *argument)
 	return NULL;
 }
 
+/* Stores to pages that were never touched, in a fixed order; then all begins anew. */
+static void *write_fresh(void *argument)
+{
+	struct order *o = argument;
+	struct mm_space *s = o->shared->space;
+
+	expect(mm_thread_enter(), "enter");
+	while (!atomic_load_explicit(&o->shared->stop, memory_order_relaxed)) {
+		for (unsigned k = 0; k < FRESH; k++)
+			if (touch_store(mm_host_address(s, FIRST + o->turn[k] * PAGE), k + 1)
+				    .signal)
+				complain("a store got a signal");
+		map(s, FIRST, FRESH * PAGE, NULL, 0);
+	}
+	mm_thread_leave();
+	return NULL;
+}
+
+static void check_order(const struct order *o, struct mm_space *child)
+{
+	struct touch b = touch_load(mm_host_address(child, o->b));
+	struct touch a = touch_load(mm_host_address(child, o->a));
+
+	if (a.signal || b.signal || (a.value != b.value && a.value != b.value + 1))
+		complain("a child has A %llu and B %llu", (unsigned long long)a.value,
+			 (unsigned long long)b.value);
+}
+
+static void check_fresh(const struct order *o, struct mm_space *child)
+{
+	uint64_t value, done;
+	unsigned missing = FRESH;
+
+	for (unsigned k = 0; k < FRESH; k++) {
+		expect(mm_copy_in(child, FIRST + o->turn[k] * PAGE, &value, sizeof(value),
+				  (struct mm_io_opts){ 0 }, &done),
+		       "copy_in");
+		if (value && (missing < FRESH || value != k + 1))
+			complain("a child has write %u, %llu, but not write %u", k,
+				 (unsigned long long)value, missing);
+		if (!value && missing == FRESH)
+			missing = k;
+	}
+}
+
+static void prepare_order(struct order *o, uint64_t *random, bool fresh)
+{
+	uint64_t distance = (1 + below(random, 1500)) * PAGE;
+	struct mm_space *s = o->shared->space;
+
+	if (fresh) {
+		for (unsigned k = 0; k < FRESH; k++) {
+			unsigned other = (unsigned)below(random, k + 1);
+
+			o->turn[k] = o->turn[other];
+			o->turn[other] = (uint16_t)k;
+		}
+		map(s, FIRST, FRESH * PAGE, NULL, 0);
+		return;
+	}
+	/* Near each other or far apart, A before B or behind it, in one mapping or in two. */
+	o->a = FIRST + (below(random, 2) ? distance : 0);
+	o->b = o->a == FIRST ? FIRST + distance : FIRST;
+	map(s, FIRST, distance + PAGE, NULL, 0);
+	if (below(random, 2))
+		expect(mm_mprotect(s, o->a, PAGE, RW | MM_EXEC), "mprotect");
+	for (uint64_t at = FIRST; at < FIRST + distance; at += PAGE)
+		if (at != o->a && at != o->b)
+			touch_store(mm_host_address(s, at), 1);
+}
+
 uint64_t threads_order(uint64_t seed, unsigned seconds)
 {
-	struct shared *sh = open_shared(seed, 1);
+	struct shared *sh = open_shared(seed / 2, 1);
 	uint64_t random = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15);
+	bool fresh = seed % 2;
 	struct order o = { .shared = sh };
 	pthread_t thread;
 	struct mm_space *child;
 	uint64_t forks = 0;
 	time_t end = time(NULL) + (time_t)seconds;
 
-	/* Near each other or far apart, A before B or behind it, in one mapping or in two. */
-	uint64_t distance = seed % 3 ? (UINT64_C(1) << (12 + below(&random, 13))) : PAGE;
-
-	o.a = FIRST + (below(&random, 2) ? distance : 0);
-	o.b = o.a == FIRST ? FIRST + distance : FIRST;
-	map(sh->space, FIRST, distance + PAGE, NULL, 0);
-	if (below(&random, 2))
-		map(sh->space, o.a, PAGE, NULL, 0);
 	alarm(seconds + GRACE_S);
-	expect(pthread_create(&thread, NULL, write_in_order, &o), "thread");
+	prepare_order(&o, &random, fresh);
+	expect(pthread_create(&thread, NULL, fresh ? write_fresh : write_in_order, &o), "thread");
 	for (; time(NULL) < end; forks++) {
 		expect(mm_fork(sh->space, &child), "fork");
-		struct touch b = touch_load(mm_host_address(child, o.b));
-		struct touch a = touch_load(mm_host_address(child, o.a));
-
-		if (a.signal || b.signal || (a.value != b.value && a.value != b.value + 1))
-			complain("a child has A %llu and B %llu", (unsigned long long)a.value,
-				 (unsigned long long)b.value);
+		if (fresh)
+			check_fresh(&o, child);
+		else
+			check_order(&o, child);
 		mm_space_destroy(child);
 	}
 	atomic_store(&sh->stop, true);
