@@ -45,12 +45,12 @@ MM_MUST_CHECK int fault_finish(struct fault *f, uint64_t word) RELEASES(entry_cl
  * held when the flag is read, and fork sets the flag before it locks the first entry: whoever
  * sees no flag is ahead of the fork at this entry.
  */
-bool fault_waits_for_fork(struct fault *f) NO_TSA; /* released in one of two outcomes */
+bool fault_waits_for_fork(struct fault *f);
 
 /* The unit's page, which is marked ENTRY_COPY, is to be the mapping's own: for a write, which need
  * not be permitted (the new entry permits what the vma does), or for a pin. Unlocks, but for
  * FAULT_SMALL. */
-MM_MUST_CHECK int fault_copy(struct fault *f) NO_TSA; /* keeps the lock in one outcome */
+MM_MUST_CHECK int fault_copy(struct fault *f);
 /* The same for an absent page of a private mapping, whose mappable answers with page `from`, valid
  * while the unit is held. The unit is one page. */
 MM_MUST_CHECK int fault_copy_from(struct fault *f, uint32_t from) RELEASES(entry_class)

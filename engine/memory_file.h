@@ -55,7 +55,7 @@ struct memory_file_stat {
 	uint64_t fallbacks; /* huge pages that became small ones */
 	uint64_t demotions; /* huge pages split by copying (counted by the caller) */
 	uint64_t
-		foreign_chunks; /* of memory_foreign.h, attached; no page of theirs is counted above */
+		foreign_chunks; /* attached (memory_foreign.h); their pages are not counted above */
 };
 
 /* One writer per field as noted; the fast paths below read the bases. */

@@ -52,7 +52,7 @@ struct mm_space {
 	_Atomic bool locks_memory; /* some mapping is, or was, mlocked */
 	_Atomic bool has_stacks; /* some mapping grows, or grew, down */
 	struct addr_range heap; /* of brk, its end to the byte; under all of mapping */
-	uint8_t mlock_default; /* enum mlock_mode of new mappings; changes with all of mapping held */
+	uint8_t mlock_default; /* enum mlock_mode of new mappings; under all of mapping */
 };
 
 static inline struct mm_space *space_of(struct mapping_space *ms)

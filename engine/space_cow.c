@@ -27,8 +27,9 @@
 
 #define PAGE_MASK (~UINT64_C(0) << ENTRY_PAGE_SHIFT)
 
-bool fault_waits_for_fork(struct fault *f)
+bool fault_waits_for_fork(struct fault *f) NO_TSA
 {
+	/* NO_TSA: releases in one of two outcomes. */
 	struct mm_space *s = f->s;
 
 	if (__builtin_expect(!atomic_load_explicit(&s->forking, memory_order_seq_cst), 1))
@@ -178,8 +179,9 @@ static void copy_neighbours(struct mm_space *s, uint64_t page) NO_TSA
 	}
 }
 
-int fault_copy(struct fault *f)
+int fault_copy(struct fault *f) NO_TSA
 {
+	/* NO_TSA: keeps the lock for FAULT_SMALL. */
 	struct mm_space *s = f->s;
 	bool one_page = vma_copies_one_page(f->v);
 	uint64_t page = f->page;

@@ -15,8 +15,8 @@
  * Why the child sees a prefix of each parent thread's writes: see fault_waits_for_fork(). Pinned
  * pages stay the parent's alone, writable: whoever pinned one writes to it at any time.
  *
- * NO_TSA: bodies that hold entries of two spaces are not followed by Clang; their contracts stand on
- * the declarations.
+ * NO_TSA: bodies that hold entries of two spaces are not followed by Clang; their contracts stand
+ * on the declarations.
  */
 #include "engine/mm_fork.h"
 

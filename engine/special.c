@@ -3,8 +3,8 @@
  * special.c - fixed pages: translate is arithmetic, and there is nothing else to do.
  *
  * A page that an entry names stays this mappable's until the last mapping has dropped its
- * reference of the identity, so nothing is ever to be invalidated and mappings are not kept: adding,
- * moving and removing them do nothing, and there is no rmap lock to hold. No locks.
+ * reference of the identity, so nothing is ever to be invalidated and mappings are not kept:
+ * adding, moving and removing them do nothing, and there is no rmap lock to hold. No locks.
  */
 #include "engine/special.h"
 
