@@ -71,7 +71,8 @@ MM_MUST_CHECK int mm_munmap(struct mm_space *s, uint64_t address, uint64_t lengt
 /* -EINVAL, -ENOMEM (hole), -EACCES (beyond max_perms); not atomic: what precedes is changed. */
 MM_MUST_CHECK int mm_mprotect(struct mm_space *s, uint64_t address, uint64_t length,
 			      mm_access perms) MAY_LOCK_ANY;
-/* Drops the pages of a range (MADV_DONTNEED). -EINVAL; -ENOMEM (hole; the rest is dropped). */
+/* Drops the pages of a range (MADV_DONTNEED). -EINVAL (arguments, or at the first locked mapping);
+ * -ENOMEM (hole; the rest is dropped). */
 MM_MUST_CHECK int mm_discard(struct mm_space *s, uint64_t address, uint64_t length) MAY_LOCK_ANY;
 /*
  * What a page fault does: -EFAULT (nothing mapped), -EACCES, -ENOMEM, bus error. On success the

@@ -13,19 +13,26 @@ enum mm_advice {
 	MM_ADVISE_FREE, /* private anonymous memory only (-EINVAL else): acts as DONTNEED */
 	MM_ADVISE_DONTFORK,
 	MM_ADVISE_DOFORK,
-	MM_ADVISE_REMOVE, /* punches the mappable of shared, writable mappings; -EINVAL else */
+	/* Punches the mappable of shared mappings that could be written; -EACCES on others of a
+	 * mappable, -EINVAL on locked and on anonymous ones. */
+	MM_ADVISE_REMOVE,
+	/* Faults in; ends with -EINVAL (perms), -EFAULT (what would be a signal), -ENOMEM. */
 	MM_ADVISE_POPULATE_READ,
-	MM_ADVISE_POPULATE_WRITE, /* -EINVAL, -EFAULT, -ENOMEM as madvise(2) */
+	MM_ADVISE_POPULATE_WRITE,
 };
 
+/* -EINVAL: address not aligned, range beyond 2^64, or a mapping that refuses: what precedes it is
+ * done. -ENOMEM: a part was not mapped; all else is done (but POPULATE, which ends there). */
 MM_MUST_CHECK int mm_madvise(struct mm_space *s, uint64_t address, uint64_t length,
 			     enum mm_advice advice) MAY_LOCK_ANY;
 
-/* mlock2 (EAGER populates, LAZY is ONFAULT) and munlock (NONE). -EPERM (limit 0), -ENOMEM (limit,
- * hole), -EAGAIN (population failed). */
+/* mlock2 (EAGER populates, LAZY is ONFAULT) and munlock (NONE), of all pages touched.
+ * -EPERM (limit 0), -EINVAL (beyond 2^64), -ENOMEM (limit; hole, what precedes it is changed; what
+ * cannot be accessed), -EAGAIN (no memory to populate with): the mode is set all the same. */
 MM_MUST_CHECK int mm_mlock(struct mm_space *s, uint64_t address, uint64_t length,
 			   enum mlock_mode mode) MAY_LOCK_ANY;
-/* current: all mappings now; future: the default of new ones. munlockall: both, MLOCK_NONE. */
+/* current: all mappings now; future: the default of new ones, which current alone takes back.
+ * munlockall: both, MLOCK_NONE. -EINVAL, -EPERM, -ENOMEM (limit). */
 MM_MUST_CHECK int mm_mlockall(struct mm_space *s, bool current, bool future, enum mlock_mode mode)
 	MAY_LOCK_ANY;
 
@@ -39,10 +46,12 @@ MM_MUST_CHECK int mm_mincore(struct mm_space *s, uint64_t address, uint64_t leng
 
 /* Starts an empty heap at address (page aligned or not), removing an old one. */
 MM_MUST_CHECK int mm_brk_setup(struct mm_space *s, uint64_t address) MAY_LOCK_ANY;
-/* Moves the break; *now is the break afterwards, whatever the result. -EINVAL, -ENOMEM. */
+/* Moves the break; *now is the break afterwards, whatever the result. -EINVAL (below the start),
+ * -ENOMEM (something is in the way, a limit), -EAGAIN (limit of locked memory). */
 MM_MUST_CHECK int mm_brk(struct mm_space *s, uint64_t address, uint64_t *now) MAY_LOCK_ANY;
 
-/* Sets the NUMA policy of a range, for pages allocated from now on. -EINVAL, -EFAULT (hole). */
+/* Sets the NUMA policy of a range, for pages allocated from now on. -EINVAL; -EFAULT (hole: nothing
+ * is changed; for NUMA_LOCAL only if nothing at all is mapped). */
 MM_MUST_CHECK int mm_mbind(struct mm_space *s, uint64_t address, uint64_t length,
 			   enum numa_policy policy, uint64_t nodes) MAY_LOCK_ANY;
 
