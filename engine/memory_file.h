@@ -54,8 +54,7 @@ struct memory_file_stat {
 	uint64_t punched_bytes; /* given back to the host */
 	uint64_t fallbacks; /* huge pages that became small ones */
 	uint64_t demotions; /* huge pages split by copying (counted by the caller) */
-	uint64_t
-		foreign_chunks; /* attached (memory_foreign.h); their pages are not counted above */
+	uint64_t foreign_chunks; /* attached: memory_foreign.h; no page of them is counted above */
 };
 
 /* One writer per field as noted; the fast paths below read the bases. */

@@ -258,8 +258,8 @@ static void test_install_after_detach(void **state) NO_TSA
 	assert_int_equal(live_pages(), 0);
 }
 
-/* Others cut the file once more while a truncate settles an earlier cut, in steps of 2 MiB: the pages
- * that become stale below are not freed before their own mappings are gone. */
+/* Others cut the file once more while a truncate settles an earlier cut, in steps of 2 MiB: the
+ * pages that become stale below are not freed before their own mappings are gone. */
 static void cut_below(const char *name)
 {
 	uint32_t page;
