@@ -446,6 +446,17 @@ void map_unit_unlock(struct address_map *m, struct map_unit *u) NO_TSA
 	}
 }
 
+void map_unit_unlock_as(struct address_map *m, struct map_unit *u, uint64_t word) NO_TSA
+{
+	uint64_t page = map_unit_end(u);
+
+	for (unsigned i = u->last + 1; i-- > u->first;) {
+		page -= map_span(u->level);
+		lock_rank_pop(RANK_ENTRY, entry_key(m, page), LOCK_SITE);
+		entry_unlock(&u->node->entry[i], word);
+	}
+}
+
 void map_unit_unlock_words(struct address_map *m, struct map_unit *u, const uint64_t *words) NO_TSA
 {
 	uint64_t page = map_unit_end(u);

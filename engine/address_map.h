@@ -144,6 +144,9 @@ static inline void map_unit_install(struct address_map *m, struct map_unit *u, u
 
 /* Unlocks all entries with the words that map_unit_set gave them. */
 void map_unit_unlock(struct address_map *m, struct map_unit *u) RELEASES(entry_class);
+/* Unlocks all entries, each with `word`. */
+void map_unit_unlock_as(struct address_map *m, struct map_unit *u, uint64_t word)
+	RELEASES(entry_class);
 /* Unlocks all entries; entry u->first + i gets words[i]. One exchange an entry. */
 void map_unit_unlock_words(struct address_map *m, struct map_unit *u, const uint64_t *words)
 	RELEASES(entry_class);

@@ -90,8 +90,10 @@ struct node *unit_take_deposit(struct mm_space *s, uint32_t page) MAY_LOCK_BLOCK
 void unit_withdraw(struct mm_space *s, uint32_t page) MAY_LOCK_BLOCK;
 
 /*
- * Takes translations out of the entries of u: private ones if drop_private, shared ones always;
- * and the vmas as well if drop_vmas. Unmaps them from the host. The entries stay locked.
+ * Takes translations out of the entries of u: private ones if drop_private, shared ones always.
+ * drop_vmas: all of them, and the vmas as well; then the words stay as they are, and the caller
+ * unlocks the entries with others (map_unit_unlock_as, address_map_remove_leaf). Unmaps them from
+ * the host. The entries stay locked.
  */
 void unit_take(struct mm_space *s, struct map_unit *u, bool drop_private, bool drop_vmas,
 	       struct unit_drop *d) REQUIRES(entry_class) MAY_LOCK_PLATFORM;

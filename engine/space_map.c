@@ -54,7 +54,7 @@ static int unmap_pages(struct mm_space *s, uint64_t start, uint64_t end, bool ac
 		if (map_unit_is_leaf(&u))
 			address_map_remove_leaf(&s->map, &u, 0);
 		else
-			map_unit_unlock(&s->map, &u);
+			map_unit_unlock_as(&s->map, &u, 0);
 		MM_TEST_POINT(space_unmap_taken); /* mapping held */
 		unit_drop_pages(s, &d);
 		MM_TEST_POINT(space_unmap_dropped); /* mapping held */
@@ -180,6 +180,48 @@ void space_unpublish(struct mm_space *s, uint32_t vma, uint64_t start, uint64_t 
 					vma_offset(v, stopped), vma_writable(v));
 }
 
+/*
+ * Gives every entry of the range the vma of anonymous memory instead of what is there: removing and
+ * adding in one hold, since no mappable has to be told in between. On -ENOMEM the new vma is
+ * gone again, and what is behind *stopped is as it was.
+ */
+static int replace_range(struct mm_space *s, uint32_t vma, uint64_t start, uint64_t end,
+			 uint32_t *dead, uint64_t *stopped) NO_TSA
+{
+	/* NO_TSA: Clang does not follow the release through three branches of a loop. */
+	struct map_unit u;
+	struct unit_drop d;
+	uint64_t cursor = start;
+	int error = 0;
+
+	for (;;) {
+		uint64_t before = cursor;
+
+		*stopped = cursor;
+		if (!address_map_next(&s->map, &cursor, end, MAP_WALK_ALL, &u, &error))
+			break;
+		if (unit_is_partial(&u, start, end)) {
+			unit_split(s, &u, start, end);
+			cursor = before;
+			continue;
+		}
+		bool fold = map_unit_is_leaf(&u);
+
+		unit_take(s, &u, true, true, &d);
+		vma_add(&s->mm->vma_pool, vma, fold ? 1 : u.last - u.first + 1);
+		if (fold)
+			address_map_remove_leaf(&s->map, &u, entry_of_vma(vma));
+		else
+			map_unit_unlock_as(&s->map, &u, entry_of_vma(vma));
+		MM_TEST_POINT(space_unmap_taken); /* mapping held */
+		unit_drop_pages(s, &d);
+		unit_drop_vmas(s, &d, dead);
+	}
+	if (error)
+		space_unpublish(s, vma, start, *stopped, end, dead);
+	return error;
+}
+
 /* The free range is held and charged. */
 static int add_range(struct mm_space *s, uint32_t vma, uint64_t start, uint64_t end, uint32_t *dead)
 	REQUIRES(mapping_class) MAY_LOCK_RMAP
@@ -232,22 +274,25 @@ int space_map_range(struct mm_space *s, const struct mmap_opts *o, uint64_t star
 		v->start = start > SPACE_STACK_ROOM ? start - SPACE_STACK_ROOM : 0;
 		atomic_store_explicit(&s->has_stacks, true, memory_order_release);
 	}
-	struct space_pages more = space_pages_of(v, end - start);
-
-	if (o->unmap && s->usage.counting)
-		less = space_count(s, start, end);
-	rc = space_charge(s, more, less);
-	if (rc)
-		goto out;
-	if (o->unmap) {
-		rc = unmap_pages(s, start, end, false, dead, &stopped);
-		if (rc && s->usage.counting)
-			space_recharge(s, space_count(s, stopped, end));
+	if (s->usage.counting) {
+		if (o->unmap)
+			less = space_count(s, start, end);
+		rc = space_charge(s, space_pages_of(v, end - start), less);
+		if (rc)
+			goto out;
 	}
-	if (!rc)
+	bool at_once = o->unmap && !o->mappable;
+
+	if (at_once)
+		rc = replace_range(s, vma, start, end, dead, &stopped);
+	else if (o->unmap)
+		rc = unmap_pages(s, start, end, false, dead, &stopped);
+	if (rc && s->usage.counting)
+		space_recharge(s, space_count(s, stopped, end));
+	if (!rc && !at_once)
 		rc = add_range(s, vma, start, end, dead);
 	if (rc)
-		space_uncharge(s, more);
+		space_uncharge(s, space_pages_of(v, end - start));
 out:
 	vma_drop(vmas, vma, VMA_BUILDING, dead);
 	return rc;

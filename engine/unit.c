@@ -81,12 +81,12 @@ void unit_take(struct mm_space *s, struct map_unit *u, bool drop_private, bool d
 		} else if (word & ENTRY_HOSTED) {
 			unit_hide_flush(s, &hide);
 		}
-		if (drop_vmas && entry_vma(word)) {
-			add_run(d, entry_vma(word), page, page + span);
-			rest = 0;
-		}
-		if (rest != word)
+		if (drop_vmas) { /* the caller unlocks with new words */
+			if (entry_vma(word))
+				add_run(d, entry_vma(word), page, page + span);
+		} else if (rest != word) {
 			map_unit_set(u, i, rest);
+		}
 	}
 	unit_hide_flush(s, &hide);
 }
