@@ -216,6 +216,20 @@ static void one_release_wakes_many(void **state)
 	assert_int_equal(order_count, ATTEMPTS_MAX);
 }
 
+/* Which stripe's line differs from the copy: the only one. */
+static unsigned line_written(const struct range_lock_stripe *now,
+			     const struct range_lock_stripe *before, unsigned count)
+{
+	unsigned index = count;
+
+	for (unsigned i = 0; i < count; i++)
+		if (now[i].head != before[i].head) {
+			assert_int_equal(index, count);
+			index = i;
+		}
+	return index;
+}
+
 static void neighbouring_stripes_share_no_line(void **state)
 {
 	struct range_lock copy = lock;
@@ -223,22 +237,25 @@ static void neighbouring_stripes_share_no_line(void **state)
 	unsigned changed = 0;
 
 	(void)state;
-	assert_int_equal(sizeof(lock.stripe[0]), 64);
+	assert_int_equal(sizeof(lock.wide[0]), 64);
 	assert_int_equal((uintptr_t)&lock % 64, 0);
-	for (uint64_t g = 0; g < 64; g++) {
-		unsigned index = 64;
-
-		range_lock_lock(&lock, range(g * GIB, g * GIB + 0x1000), &held);
-		for (unsigned i = 0; i < RANGE_LOCK_STRIPES; i++)
-			if (lock.stripe[i].head != copy.stripe[i].head) {
-				assert_int_equal(index, 64); /* exactly one line was written */
-				index = i;
-			}
+	for (uint64_t g = 0; g < RANGE_LOCK_WIDE; g++) {
+		range_lock_lock(&lock, range(g * GIB, g * GIB + (UINT64_C(3) << 20)), &held);
+		changed += line_written(lock.wide, copy.wide, RANGE_LOCK_WIDE);
+		assert_int_equal(line_written(lock.narrow, copy.narrow, RANGE_LOCK_NARROW),
+				 RANGE_LOCK_NARROW);
 		range_lock_unlock(&held);
-		assert_in_range(index, 0, 63);
-		changed += index;
 	}
 	assert_int_equal(changed, 63 * 64 / 2); /* each stripe once */
+	changed = 0;
+	for (uint64_t n = 0; n < RANGE_LOCK_NARROW; n++) {
+		range_lock_lock(&lock, range(n << 21, (n + 1) << 21), &held);
+		changed += line_written(lock.narrow, copy.narrow, RANGE_LOCK_NARROW);
+		assert_int_equal(line_written(lock.wide, copy.wide, RANGE_LOCK_WIDE),
+				 RANGE_LOCK_WIDE);
+		range_lock_unlock(&held);
+	}
+	assert_int_equal(changed, 127 * 128 / 2);
 }
 
 static uint64_t next_random(uint64_t *state)
@@ -315,6 +332,13 @@ static void model_across_stripes(void **state)
 	run_model(GIB / 4); /* 12 stripes */
 }
 
+static void model_of_narrow_and_wide(void **state)
+{
+	(void)state;
+	run_model(UINT64_C(1) << 19); /* four units to a narrow stripe */
+	run_model(UINT64_C(1) << 21); /* single units are narrow, others not */
+}
+
 static void model_where_stripes_repeat(void **state)
 {
 	(void)state;
@@ -389,6 +413,7 @@ int main(void)
 		TEST(one_release_wakes_many),
 		TEST(neighbouring_stripes_share_no_line),
 		TEST(model_inside_one_stripe),
+		TEST(model_of_narrow_and_wide),
 		TEST(model_across_stripes),
 		TEST(model_where_stripes_repeat),
 		TEST(misuse_is_reported),
