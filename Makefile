@@ -49,6 +49,9 @@ translators := $(wildcard translators/*.c)
 unit := $(wildcard tests/unit/*_test.c)
 fuzz := $(wildcard tests/fuzz/*_fuzz.c)
 oracle := $(wildcard tests/oracle/*.c)
+# Plug-ins: wrong on purpose, for the conformance check; and badly behaved, for tests/cli.
+plugins := $(wildcard translators/broken/*.c tests/plugins/*.c)
+plugin_libraries := $(plugins:%.c=$(B)/%.so)
 cli := $(shell find tests/cli -maxdepth 1 -type f -perm -u+x | sort)
 sources := $(engine) $(program) $(micro) $(harness) $(workloads) $(translators) $(unit) $(fuzz) $(oracle)
 objects = $(patsubst %,$(B)/%.o,$(basename $(1)))
@@ -59,7 +62,7 @@ fuzz_programs := $(fuzz:%.c=$(B)/%)
 oracle_mains := tests/oracle/oracle.c tests/oracle/replay.c
 oracle_programs := $(oracle_mains:%.c=$(B)/%)
 
-all: $(if $(filter release,$(V)),faultline,$(B)/faultline) ## build ./faultline (other V=: build/<V>/faultline)
+all: $(if $(filter release,$(V)),faultline,$(B)/faultline) $(plugin_libraries) ## build ./faultline (other V=: build/<V>/faultline)
 
 run: ## install what running needs, build, measure the quick suite, print the report's path (ARGS=)
 	@ci/deps.sh run
@@ -157,6 +160,10 @@ $(oracle_programs): %: %.o $(call objects,$(filter-out $(oracle_mains),$(oracle)
 $(B)/micro: $(call objects,$(micro)) $(archives)
 	$(CXX) $(FLAGS) $(LDFLAGS) $(filter %.o,$^) $(LINK) -lbenchmark $(LIBS) -o $@
 
+$(plugin_libraries): $(B)/%.so: %.c Makefile
+	@mkdir -p $(@D)
+	$(COMPILE.c) -fPIC -shared -MMD -MP -MF $(B)/$*.d $< $(LDFLAGS) -o $@
+
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(COMPILE.c) -MMD -MP -c $< -o $@
@@ -181,4 +188,4 @@ FORCE:
 	micro programs install clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
--include $(patsubst %.o,%.d,$(call objects,$(sources)))
+-include $(patsubst %.o,%.d,$(call objects,$(sources) $(plugins)))

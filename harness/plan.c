@@ -359,6 +359,13 @@ static int parse_translators(struct planner *p)
 	for (size_t i = 0; i < count && !rc; i++)
 		rc = translator_spec_parse(&plan->translators[plan->translator_count++], items[i],
 					   p->error, p->error_size);
+	for (size_t i = 0; i < count && !rc; i++) {
+		if (plan->translators[i].translator)
+			continue;
+		snprintf(p->error, p->error_size,
+			 "--translator \"%s\": no plug-ins can be timed yet", items[i]);
+		rc = -EINVAL;
+	}
 	options_list_free(items, count);
 	return rc;
 }

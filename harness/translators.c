@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/plugin.h"
 #include "harness/suggest.h"
 
 #define OPTIONS_MAX 32
@@ -36,6 +37,10 @@ static int find_translator(struct translator_spec *spec, const char *name, char 
 	char hint[96];
 	size_t count = 0, length = strlen(name);
 
+	if (plugin_is_path(name)) {
+		spec->path = name;
+		return 0;
+	}
 	for (; translator_table[count]; count++) {
 		names[count] = translator_table[count]->name;
 		if (strcmp(names[count], name) == 0) {
@@ -43,11 +48,11 @@ static int find_translator(struct translator_spec *spec, const char *name, char 
 			return 0;
 		}
 	}
-	if (strchr(name, '/') || (length > 3 && strcmp(name + length - 3, ".so") == 0))
+	if (length > 3 && strcmp(name + length - 3, ".so") == 0)
 		snprintf(error, size,
-			 "--translator \"%s\": this version loads no plug-ins, "
-			 "only the built-in translators (list translators)",
-			 name);
+			 "--translator \"%s\": a plug-in is named by its path: ./%s, if it is in "
+			 "this directory",
+			 spec->text, name);
 	else
 		snprintf(error, size, "--translator \"%s\": unknown translator \"%s\"%s",
 			 spec->text, name, suggest_text(name, names, count, hint, sizeof(hint)));
@@ -69,7 +74,13 @@ int translator_spec_parse(struct translator_spec *spec, const char *text, char *
 	rest = spec->copy;
 	rc = find_translator(spec, strsep(&rest, ":"), error, size);
 	while (!rc && rest) {
-		part = strsep(&rest, ":");
+		/* The translator within takes the rest, colons and all. */
+		if (strncmp(rest, "inner=", 6) == 0) {
+			part = rest;
+			rest = NULL;
+		} else {
+			part = strsep(&rest, ":");
+		}
 		char *equals = strchr(part, '=');
 
 		if (!equals || equals == part || spec->option_count == OPTIONS_MAX) {
@@ -86,10 +97,51 @@ int translator_spec_parse(struct translator_spec *spec, const char *text, char *
 
 void translator_spec_release(struct translator_spec *spec)
 {
+	if (spec->described) {
+		free((char *)spec->described->name);
+		free((char *)spec->described->version);
+		free((char *)spec->described->description);
+	}
+	free(spec->described);
 	free(spec->text);
 	free(spec->copy);
 	free(spec->options);
 	memset(spec, 0, sizeof(*spec));
+}
+
+int translator_spec_load(struct translator_spec *spec, bool allow_writable, char *error,
+			 size_t size)
+{
+	char why[700] = "";
+	int rc = 0;
+
+	if (spec->translator)
+		return 0;
+	rc = plugin_inspect(spec->path, allow_writable, why, sizeof(why));
+	if (!rc)
+		rc = plugin_load(spec->path, &spec->translator, why, sizeof(why));
+	if (rc)
+		snprintf(error, size, "--translator %s", why);
+	return rc;
+}
+
+void translator_spec_describe(struct translator_spec *spec, const char *name, const char *version,
+			      const char *description, uint64_t capabilities)
+{
+	struct translator told = { .magic = TRANSLATOR_MAGIC,
+				   .abi_major = TRANSLATOR_ABI_MAJOR,
+				   .abi_minor = TRANSLATOR_ABI_MINOR,
+				   .struct_size = sizeof(told),
+				   .name = strdup(name),
+				   .version = strdup(version),
+				   .description = strdup(description),
+				   .capabilities = capabilities };
+
+	spec->described = malloc(sizeof(told));
+	if (!spec->described || !told.name || !told.version || !told.description)
+		abort();
+	memcpy(spec->described, &told, sizeof(told));
+	spec->translator = spec->described;
 }
 
 int translator_spec_open(const struct translator_spec *spec, const char *pages, const char *as,

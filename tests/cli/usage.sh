@@ -37,7 +37,7 @@ wrong "unknown option" 'did you mean --threads\?' run --thread 1
 wrong "an option of a later issue" 'unknown option --rate' run --rate 5
 wrong "option without value" 'needs a value' run --threads
 wrong "unknown translator" 'did you mean null\?' run --translator nul
-wrong "a plug-in" 'no plug-ins' run --translator ./mine.so
+wrong "a plug-in without a path" './mine.so' run --translator mine.so
 wrong "unknown key of a translator" "nokey" run fault-anon --translator null:nokey=1
 wrong "translator option without value" 'not key=value' run --translator null:x
 wrong "unknown pages" 'did you mean 4k\?' run --pages 4kb
