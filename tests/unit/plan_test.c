@@ -223,7 +223,7 @@ static void test_wrong_words(void **state)
 	(void)state;
 	expect("did you mean fault-anon?", -EINVAL, "fault-anom", NULL, NULL);
 	expect("did you mean null?", -EINVAL, "fault-anon", "--translator", "nul");
-	expect("loads no plug-ins", -EINVAL, "fault-anon", "--translator", "./x.so");
+	expect("no plug-ins", -EINVAL, "fault-anon", "--translator", "./x.so");
 	expect("not key=value", -EINVAL, "fault-anon", "--translator", "null:x");
 	expect("did you mean region?", -EINVAL, "fault-anon", "--param", "regin=4m");
 	expect("not a number or a size", -EINVAL, "fault-anon", "--param", "region=big");
