@@ -62,8 +62,7 @@ static void test_one_fills_the_others_wait(void **state)
 	uint32_t page;
 
 	(void)state;
-	if (!mm_test_points_enabled())
-		skip();
+	gates_needed();
 	assert_int_equal(toy_look(m, 8 * PAGE, MM_READ, &page), 0);
 	gate_arm("cached_file_filling");
 	look_start(&filler, 4, MM_READ);
@@ -93,8 +92,7 @@ static void test_a_failed_fill_wakes(void **state)
 	struct look filler, waiter;
 
 	(void)state;
-	if (!mm_test_points_enabled())
-		skip();
+	gates_needed();
 	gate_arm("cached_file_filled");
 	mm_inject_arm(INJECT_FILL, 1, 100);
 	look_start(&filler, 4, MM_READ);
@@ -162,32 +160,28 @@ static void others_cut_and_grow(void)
 static void test_truncate_during_fill(void **state)
 {
 	(void)state;
-	if (!mm_test_points_enabled())
-		skip();
+	gates_needed();
 	run_stale_read(cut, false);
 }
 
 static void test_truncate_and_grow_during_fill(void **state)
 {
 	(void)state;
-	if (!mm_test_points_enabled())
-		skip();
+	gates_needed();
 	run_stale_read(cut_and_grow, true);
 }
 
 static void test_punch_during_fill(void **state)
 {
 	(void)state;
-	if (!mm_test_points_enabled())
-		skip();
+	gates_needed();
 	run_stale_read(punch, true);
 }
 
 static void test_others_change_the_size_during_fill(void **state)
 {
 	(void)state;
-	if (!mm_test_points_enabled())
-		skip();
+	gates_needed();
 	run_stale_read(others_cut_and_grow, true);
 }
 
@@ -217,8 +211,7 @@ static void at_truncate(const char *name)
 static void test_translate_at_each_point_of_truncate(void **state)
 {
 	(void)state;
-	if (!mm_test_points_enabled())
-		skip();
+	gates_needed();
 	assert_int_equal(fault(5, RW), 0);
 	stale = s->present[5];
 	visits = 0;
@@ -282,8 +275,7 @@ static void test_cut_again_while_settling(void **state)
 	static const uint64_t some[] = { 0, 1, 2, 5, 700, 1030, 1090 };
 
 	(void)state;
-	if (!mm_test_points_enabled())
-		skip();
+	gates_needed();
 	assert_int_equal(cached_file_truncate(cf, 1100 * PAGE), 0);
 	for (size_t i = 0; i < 7; i++)
 		assert_int_equal(fault(some[i], RW), 0);
@@ -315,8 +307,7 @@ static void change_at_growing(const char *name)
 static void test_size_changes_while_growing(void **state)
 {
 	(void)state;
-	if (!mm_test_points_enabled())
-		skip();
+	gates_needed();
 	assert_int_equal(fault(FILE_PAGES, MM_READ), 0);
 	host_file_fill(fd, FILE_BYTES, FILE_BYTES + 200);
 	visits = 0;
@@ -344,8 +335,7 @@ static void store_at_collected(const char *name) NO_TSA
 static void test_store_during_write_back(void **state) NO_TSA
 {
 	(void)state;
-	if (!mm_test_points_enabled())
-		skip();
+	gates_needed();
 	assert_int_equal(fault(3, RW), 0);
 	toy_unmap(s, m, true);
 	visits = 0;
@@ -372,8 +362,7 @@ static void fail_at_collected(const char *name)
 static void test_failed_write_back_and_store(void **state) NO_TSA
 {
 	(void)state;
-	if (!mm_test_points_enabled())
-		skip();
+	gates_needed();
 	assert_int_equal(fault(3, RW), 0);
 	assert_int_equal(fault(2, RW), 0);
 	toy_unmap(s, m, true);

@@ -110,6 +110,7 @@ static void write_in_between(bool a_present)
 static void no_child_sees_the_later_write_alone(void **state)
 {
 	(void)state;
+	gates_needed();
 	write_in_between(true);
 	write_in_between(false);
 }
@@ -208,6 +209,7 @@ static void truncate_at(const char *point)
 static void a_truncate_reaches_the_child(void **state)
 {
 	(void)state;
+	gates_needed();
 	truncate_at("fork_registered");
 	truncate_at("fork_copied_unit");
 }

@@ -105,6 +105,13 @@ static inline void gate_open(const char *name)
 	sem_post(&gate_named(name)->released);
 }
 
+/* At the head of a test that holds threads: skips it in builds without test points. */
+static inline void gates_needed(void)
+{
+	if (!mm_test_points_enabled())
+		skip();
+}
+
 /* Before each test. */
 static inline void gates_init(void)
 {

@@ -94,12 +94,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void need_points(void)
-{
-	if (!mm_test_points_enabled())
-		skip();
-}
-
 /* ---- rule 4 ---- */
 
 /*
@@ -110,7 +104,7 @@ static void need_points(void)
 static void nothing_moves_past_an_invalidation(void **state)
 {
 	(void)state;
-	need_points();
+	gates_needed();
 	map_pages(HIGH, 4, RW, true, 0);
 	stamp(HIGH, 1);
 	stamp(HIGH + 3 * PAGE, 4);
@@ -148,7 +142,7 @@ static void nothing_moves_past_an_invalidation(void **state)
 static void a_truncation_between_pieces_reaches_both_places(void **state)
 {
 	(void)state;
-	need_points();
+	gates_needed();
 	for (int up = 0; up < 2; up++) {
 		uint64_t from = up ? LOW : HIGH;
 		uint64_t to = up ? HIGH + PAGE : LOW;
@@ -187,7 +181,7 @@ static void every_page_is_in_one_place_at_a_time(void **state)
 	const uint64_t to = LOW + PAGE;
 
 	(void)state;
-	need_points();
+	gates_needed();
 	map_pages(from, 1200, RW, false, 0);
 	stamp(from, 1);
 	stamp(from + 1100 * PAGE, 2);
@@ -257,7 +251,7 @@ static int move_surprised(uint64_t touch, uint64_t touch2, uint64_t failures)
 static void a_fault_may_expand_what_is_to_move(void **state)
 {
 	(void)state;
-	need_points();
+	gates_needed();
 	assert_int_equal(move_surprised(HIGH + 600 * PAGE, LOW + 6 * PAGE, 0), 0);
 	expect_stamp(LOW + 5 * PAGE, 5);
 	expect_stamp(LOW + 600 * PAGE, 11);
@@ -269,7 +263,7 @@ static void a_fault_may_expand_what_is_to_move(void **state)
 static void without_memory_the_move_is_undone(void **state)
 {
 	(void)state;
-	need_points();
+	gates_needed();
 	uint64_t vmas = stat_now().vmas;
 
 	assert_int_equal(move_surprised(HIGH + 600 * PAGE, LOW + 6 * PAGE, 1), -ENOMEM);
@@ -286,7 +280,7 @@ static void without_memory_the_move_is_undone(void **state)
 static void without_any_memory_a_part_stays_moved(void **state)
 {
 	(void)state;
-	need_points();
+	gates_needed();
 	assert_int_equal(move_surprised(HIGH + 600 * PAGE, 0, 100), -ENOMEM);
 	expect_stamp(LOW + 5 * PAGE, 5);
 	expect_stamp(HIGH + 600 * PAGE, 11);

@@ -282,12 +282,6 @@ static int close_fixture(void **state)
 	return rc;
 }
 
-static void need_points(void)
-{
-	if (!mm_test_points_enabled())
-		skip();
-}
-
 /* In each test, since cmocka puts its own handlers there before: ours, the engine's before it. */
 static void install_handlers(void)
 {
@@ -309,7 +303,7 @@ static void install_handlers(void)
 static void faults_pass_a_held_mapping(void **state)
 {
 	(void)state;
-	need_points();
+	gates_needed();
 	map_now(BASE, fx.sm);
 	map_now(OTHER, NULL);
 	gate_arm("space_map_added");
@@ -335,7 +329,7 @@ static void a_fault_from_before_munmap_installs_nothing_after_it(void **state)
 	uint32_t page;
 
 	(void)state;
-	need_points();
+	gates_needed();
 	map_now(BASE, fx.sm);
 	page = fill(BASE);
 	shared_memory_invalidate(fx.sm, (struct mappable_range){ 0, PAGE },
@@ -368,7 +362,7 @@ static void a_fault_from_before_munmap_installs_nothing_after_it(void **state)
 static void truncate_knows_a_mapping_before_faults_do(void **state)
 {
 	(void)state;
-	need_points();
+	gates_needed();
 	gate_arm("space_map_added");
 	call_start(&calls[0], CALL_MAP, BASE);
 	gate_await("space_map_added");
@@ -390,7 +384,7 @@ static void truncate_knows_a_mapping_before_faults_do(void **state)
 static void a_mapping_published_during_truncate_sees_the_new_size(void **state)
 {
 	(void)state;
-	need_points();
+	gates_needed();
 	gate_arm("space_map_added");
 	call_start(&calls[0], CALL_MAP, BASE);
 	gate_await("space_map_added");
@@ -419,7 +413,7 @@ static void munmap_drops_a_page_only_when_nobody_can_reach_it(void **state)
 	uint32_t page;
 
 	(void)state;
-	need_points();
+	gates_needed();
 	map_now(BASE, NULL);
 	page = fill(BASE);
 	gate_arm("space_unmap_taken");
@@ -451,7 +445,7 @@ static void truncate_during_munmap_leaves_its_page_alone(void **state)
 	uint32_t page;
 
 	(void)state;
-	need_points();
+	gates_needed();
 	map_now(BASE, fx.sm);
 	page = fill(BASE);
 	map_now(OTHER, NULL);
@@ -494,7 +488,7 @@ static void installed_after_detaching(enum call_kind change)
 {
 	uint32_t page;
 
-	need_points();
+	gates_needed();
 	map_now(BASE, fx.sm);
 	page = fill(BASE);
 	shared_memory_invalidate(fx.sm, (struct mappable_range){ 0, PAGE },
@@ -540,7 +534,7 @@ static void changed_step_by_step(enum call_kind change)
 {
 	uint32_t page, fresh;
 
-	need_points();
+	gates_needed();
 	map_now(BASE, fx.sm);
 	map_now(OTHER, fx.sm);
 	page = fill(BASE);
@@ -592,7 +586,7 @@ static void a_trap_during_truncate_leaves_nothing_shown(void **state)
 	int rc;
 
 	(void)state;
-	need_points();
+	gates_needed();
 	install_handlers();
 	map_now(BASE, fx.sm);
 	gate_arm("fault_translated");
@@ -618,7 +612,7 @@ static void a_trap_during_truncate_leaves_nothing_shown(void **state)
 static void a_trap_during_munmap_is_a_segv(void **state)
 {
 	(void)state;
-	need_points();
+	gates_needed();
 	install_handlers();
 	map_now(BASE, NULL);
 	assert_int_equal(store(BASE, 1), 0);
@@ -642,7 +636,7 @@ static void the_second_trap_finds_the_page_present(void **state)
 	volatile unsigned char *p;
 
 	(void)state;
-	need_points();
+	gates_needed();
 	install_handlers();
 	map_now(BASE, fx.sm);
 	gate_arm("fault_translated");
