@@ -25,6 +25,7 @@
 
 #include "engine/inject.h"
 #include "engine/mm.h"
+#include "engine/mm_advise.h"
 #include "engine/shared_memory.h"
 #include "engine/test_points.h"
 
@@ -147,6 +148,12 @@ static inline void world_begin(struct world *w, const struct scenario *s,
 	assert_int_equal(shared_memory_create(mm_memory_file(w->mm), OBJECT_BYTES,
 					      s->cls == PAGE_2M ? PAGE_4K : s->cls, NULL, &w->sm),
 			 0);
+	/* Limits that are never reached: what they count has to be right after a failure as well. */
+	struct mm_limits limits = {
+		.address_space = WINDOW, .data = WINDOW, .locked = WINDOW, .stack = WINDOW
+	};
+
+	mm_set_limits(w->space, &limits);
 	if (s->prepare)
 		s->prepare(w);
 }
