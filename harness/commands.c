@@ -16,6 +16,8 @@
 #define WORDS_MAX 256
 
 const struct command command_table[] = {
+	{ "check", "TRANSLATOR", "conformance: whether it does what the plug-in ABI promises",
+	  FOR_CHECK, cmd_check },
 	{ "export", "gbench|hlog|csv DIR", "a result in another format, on standard output",
 	  FOR_OTHERS, cmd_export },
 	{ "info", "", "this machine: topology, timer, pages, limits, and what is missing",

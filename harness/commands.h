@@ -40,6 +40,7 @@ struct command {
 /* Sorted by name, ends with a NULL name. */
 extern const struct command command_table[];
 
+int cmd_check(const struct options *options);
 int cmd_export(const struct options *options);
 int cmd_info(const struct options *options);
 int cmd_list(const struct options *options);

@@ -21,14 +21,18 @@ enum option_id {
 	OPTION_DURATION,
 	OPTION_JSON,
 	OPTION_LABEL,
+	OPTION_LIST,
 	OPTION_MEM,
 	OPTION_MEMORY_MAX,
+	OPTION_ONLY,
 	OPTION_OUT,
 	OPTION_PAGES,
 	OPTION_PARAM,
 	OPTION_PLACE,
 	OPTION_PROGRESS,
+	OPTION_QUICK,
 	OPTION_REPEAT,
+	OPTION_REPLAY,
 	OPTION_SEED,
 	OPTION_STRICT_PLACEMENT,
 	OPTION_THREADS,
@@ -40,7 +44,7 @@ enum option_id {
 enum option_origin { ORIGIN_DEFAULT, ORIGIN_ENVIRONMENT, ORIGIN_COMMAND_LINE };
 
 /* Which commands know an option. */
-enum { FOR_RUN = 1 << 0, FOR_OTHERS = 1 << 1, FOR_REPORT = 1 << 2 };
+enum { FOR_RUN = 1 << 0, FOR_OTHERS = 1 << 1, FOR_REPORT = 1 << 2, FOR_CHECK = 1 << 3 };
 
 struct options {
 	char *text[OPTION_COUNT]; /* as typed, or the default; switches: "yes", "no" */

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check_child.c - one property, or one script, in a process of its own.
+ *
+ * What the child finds stands in memory that both see, so that it is there even if the child dies
+ * in the middle. The parent waits for the end of a pipe that only the child holds, with a time
+ * box, and then kills the child's whole process group.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness/check.h"
+#include "harness/check_load.h"
+
+#define HANG_NS UINT64_C(4000000000) /* beyond the budget */
+
+struct check_board {
+	struct check_outcome outcome;
+	volatile uint32_t where;
+	volatile bool ended;
+};
+
+bool check_run_script(struct check_run *run, const struct check_script *script)
+{
+	struct check_outcome *o = run->outcome;
+	struct check_play play = {
+		.t = run->t,
+		.options = run->options,
+		.seed = run->random,
+		.deadline_ns = run->deadline_ns,
+		.where = run->where,
+	};
+	enum check_played played;
+
+	o->script = *script;
+	o->has_script = true;
+	*run->where = 0;
+	played = check_play(&play, script);
+	o->tried += play.rounds ? play.rounds : 1;
+	if (played == CHECK_PLAYED)
+		return true;
+	snprintf(o->message, sizeof(o->message), "%s", play.message);
+	o->status = played == CHECK_PARTED ? CHECK_FAILED : CHECK_SKIPPED;
+	if (played == CHECK_PARTED && script->rounds)
+		o->script.rounds = play.rounds;
+	return played == CHECK_NOT_PLAYED;
+}
+
+static void in_child(const struct check_request *request, const struct check_property *property,
+		     const struct check_script *script, uint64_t budget_ns,
+		     struct check_board *board)
+{
+	struct check_outcome *o = &board->outcome;
+	struct check_loaded loaded;
+	struct check_run run = {
+		.random = o->seed,
+		.deadline_ns = check_now_ns() + budget_ns,
+		.quick = request->quick,
+		.outcome = o,
+		.where = &board->where,
+	};
+
+	o->refused = check_load(&loaded, request->translator, o->message, sizeof(o->message));
+	if (o->refused) {
+		o->status = CHECK_FAILED;
+		return;
+	}
+	o->capabilities = loaded.t->capabilities;
+	run.t = loaded.t;
+	run.options = loaded.options;
+	check_touch_install();
+	if (property ? !property->run(&run, property->data) : !check_run_script(&run, script))
+		o->status = CHECK_FAILED;
+}
+
+/* What the end of the child says, beyond what it said itself. */
+static void judge(struct check_board *board, int status, bool killed)
+{
+	struct check_outcome *o = &board->outcome;
+	char op[160] = "";
+	FILE *out;
+
+	if (board->ended && !killed)
+		return;
+	if (o->has_script && board->where < o->script.count) {
+		out = fmemopen(op, sizeof(op) - 1, "w");
+		if (out) {
+			check_op_print(&o->script.ops[board->where], out);
+			fclose(out);
+		}
+		op[strcspn(op, "\n")] = '\0';
+	}
+	if (board->ended && o->status == CHECK_FAILED)
+		return;
+	o->status = killed ? CHECK_HUNG : CHECK_CRASHED;
+	if (killed)
+		snprintf(o->message, sizeof(o->message), "did not come back%s%s",
+			 *op ? " from " : "", op);
+	else if (WIFSIGNALED(status))
+		snprintf(o->message, sizeof(o->message), "killed by signal %d (%s)%s%s",
+			 WTERMSIG(status), strsignal(WTERMSIG(status)), *op ? " in " : "", op);
+	else
+		snprintf(o->message, sizeof(o->message), "the process ended with code %d%s%s",
+			 WEXITSTATUS(status), *op ? " in " : "", op);
+}
+
+/* Waits for the end of the pipe; true: had to kill. */
+static bool wait_for_end(int fd, uint64_t until_ns)
+{
+	struct pollfd end = { .fd = fd, .events = POLLIN };
+
+	for (;;) {
+		uint64_t now = check_now_ns();
+		int rc;
+
+		if (now >= until_ns)
+			return true;
+		rc = poll(&end, 1, (int)((until_ns - now) / 1000000 + 1));
+		if (rc > 0)
+			return false;
+		if (rc < 0 && errno != EINTR)
+			abort();
+	}
+}
+
+void check_child(const struct check_request *request, const struct check_property *property,
+		 const struct check_script *script, uint64_t seed, uint64_t budget_ns,
+		 struct check_outcome *outcome)
+{
+	struct check_board *board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE,
+					 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	uint64_t begin = check_now_ns();
+	int ends[2], status;
+	bool killed;
+	pid_t child;
+
+	if (board == MAP_FAILED || pipe(ends))
+		abort();
+	board->outcome.seed = seed;
+	fflush(NULL);
+	child = fork();
+	if (child < 0)
+		abort();
+	if (child == 0) {
+		const struct rlimit no_core = { 0, 0 };
+
+		setpgid(0, 0);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		setrlimit(RLIMIT_CORE, &no_core);
+		close(ends[0]);
+		in_child(request, property, script, budget_ns, board);
+		board->ended = true;
+		_exit(0);
+	}
+	setpgid(child, child);
+	close(ends[1]);
+	killed = wait_for_end(ends[0], begin + budget_ns + HANG_NS);
+	close(ends[0]);
+	kill(-child, SIGKILL);
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			abort();
+	judge(board, status, killed);
+	*outcome = board->outcome;
+	outcome->seconds = (double)(check_now_ns() - begin) / 1e9;
+	munmap(board, sizeof(*board));
+}
