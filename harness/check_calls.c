@@ -338,13 +338,11 @@ static bool one_life(struct check_run *run, const struct check_geometry *geometr
 bool check_run_close(struct check_run *run, const void *data)
 {
 	struct check_geometry geometry = plain;
-	unsigned files = 0, mappings = 0, lives = run->quick ? 6 : 12;
+	unsigned files = 0, mappings = 0, threads = 0, lives = run->quick ? 6 : 12;
 
 	(void)data;
 	geometry.touch = run->t->capabilities & TRANSLATOR_CAN_TOUCH;
 	for (unsigned i = 0; i < lives; i++) {
-		unsigned threads;
-
 		if (!one_life(run, &geometry))
 			return false;
 		run->outcome->tried++;
@@ -352,11 +350,12 @@ bool check_run_close(struct check_run *run, const void *data)
 		if (i == 1) {
 			files = count_entries("/proc/self/fd");
 			mappings = count_mappings();
+			threads = count_entries("/proc/self/task");
 		}
-		threads = count_entries("/proc/self/task") - 2;
-		if (threads > 1)
-			return fail(run, "%u threads are left after close", threads - 1);
 	}
+	if (count_entries("/proc/self/task") > threads)
+		return fail(run, "after close threads are left: %u more after %u engines",
+			    count_entries("/proc/self/task") - threads, lives - 2);
 	if (count_entries("/proc/self/fd") > files)
 		return fail(run, "after close files stay open: %u more after %u engines",
 			    count_entries("/proc/self/fd") - files, lives - 2);

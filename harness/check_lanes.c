@@ -64,7 +64,7 @@ static void run_lane(struct lane_thread *me)
 	/* What a preemption adds is not the lane's. */
 	if (now > 16 * me->length + 20000)
 		now = 16 * me->length + 20000;
-	me->length += (now - me->length) / 8;
+	me->length = me->length - me->length / 8 + now / 8;
 }
 
 static void *helper(void *argument)

@@ -110,7 +110,6 @@ static bool present(struct look *l, unsigned space, unsigned at, uint32_t access
 
 static bool look_at_cell(struct look *l, unsigned space, unsigned at)
 {
-	const struct check_cell *c = &l->m->spaces[space].cells[at];
 	struct translator_translation r, w;
 	bool readable, writable;
 	uint16_t page;
@@ -125,12 +124,7 @@ static bool look_at_cell(struct look *l, unsigned space, unsigned at)
 			 space, at);
 		return false;
 	}
-	if (writable && ((c->is_private && c->object >= 0 && !c->page) ||
-			 (c->page && check_model_sharers(l->m, c->page) > 1))) {
-		snprintf(l->message, l->size,
-			 "space %u cell %u: a store would reach a page that others see", space, at);
-		return false;
-	}
+	/* A writable page is one's own: if it is not, compare will find who else has it. */
 	page = writable ? check_model_settle(l->m, space, at) : check_model_look(l->m, space, at);
 	l->seen[l->count++] =
 		(struct seen){ r.file, r.offset, page, writable, (int8_t)space, (uint8_t)at };

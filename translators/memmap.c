@@ -351,7 +351,9 @@ static int space_fork(struct translator_space *parent, struct translator_space *
 
 static int map(struct translator_space *s, const struct translator_map_options *o) MAY_LOCK_ANY
 {
-	if ((o->flags & ~(uint32_t)TRANSLATOR_MAP_PRIVATE) || any_reserved(o->reserved, 4))
+	/* mmap(2) rounds up; the ABI does not. */
+	if ((o->flags & ~(uint32_t)TRANSLATOR_MAP_PRIVATE) || any_reserved(o->reserved, 4) ||
+	    !is_whole(o->length))
 		return -EINVAL;
 
 	uint64_t address;
