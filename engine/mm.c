@@ -201,6 +201,12 @@ no_map:
 	return rc;
 }
 
+void mm_space_set_end(struct mm_space *s, uint64_t end)
+{
+	MM_CHECK(end <= s->end_page << MM_PAGE_SHIFT);
+	s->end_page = end >> MM_PAGE_SHIFT;
+}
+
 /* Everything goes: unit by unit, so that no vma needs memory to be cut. */
 static void unmap_all(struct mm_space *s) MAY_LOCK_ANY
 {

@@ -55,6 +55,9 @@ void mm_thread_leave(void);
 /* host: &host_space_none or &host_space_mmap; window_bytes: addresses shown by the latter. */
 MM_MUST_CHECK int mm_space_create(struct mm *mm, const struct host_space_ops *host,
 				  uint64_t window_bytes, struct mm_space **out) MAY_LOCK_ANY;
+/* Nothing can be mapped at or above end, which is no higher than it was. Children by fork inherit
+ * it. Before anything is mapped, or another thread knows the space. */
+void mm_space_set_end(struct mm_space *s, uint64_t end);
 void mm_space_destroy(struct mm_space *s) MAY_LOCK_ANY;
 /* The space as mappables see it. */
 struct mapping_space *mm_mapping_space(struct mm_space *s);

@@ -387,6 +387,7 @@ int mm_fork(struct mm_space *parent, struct mm_space **child)
 
 	if (rc)
 		return rc;
+	mm_space_set_end(f.child, parent->end_page << MM_PAGE_SHIFT);
 	rc = copy_space(&f);
 	if (rc) {
 		mm_space_destroy(f.child);

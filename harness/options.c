@@ -683,8 +683,8 @@ void options_write_ini(const struct options *options, FILE *out)
 	for (unsigned id = 0; id < OPTION_COUNT; id++) {
 		/* How a run is watched and where it is kept do not decide what it does. */
 		if (id == OPTION_DRY_RUN || id == OPTION_JSON || id == OPTION_OUT ||
-		    id == OPTION_PROGRESS ||
-		    !(option_table[id].commands & FOR_RUN) || !*options->text[id])
+		    id == OPTION_PROGRESS || !(option_table[id].commands & FOR_RUN) ||
+		    !*options->text[id])
 			continue;
 		if (id == OPTION_SEED)
 			fprintf(out, "seed = %" PRIu64 "\n", options->seed);

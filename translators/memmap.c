@@ -251,17 +251,21 @@ static void object_destroy(struct translator_object *o) MAY_LOCK_ANY
 
 static int object_truncate(struct translator_object *o, uint64_t size) MAY_LOCK_ANY
 {
-	return shared_memory_truncate(o->memory, size);
+	return is_whole(size) ? shared_memory_truncate(o->memory, size) : -EINVAL;
 }
 
 static int object_punch(struct translator_object *o, uint64_t offset, uint64_t length) MAY_LOCK_ANY
 {
+	if (!is_whole(offset) || !length || !is_whole(length))
+		return -EINVAL;
 	return shared_memory_punch(o->memory, (struct mappable_range){ offset, offset + length });
 }
 
 static int object_invalidate(struct translator_object *o, uint64_t offset, uint64_t length)
 	MAY_LOCK_ANY
 {
+	if (!is_whole(offset) || !length || !is_whole(length))
+		return -EINVAL;
 	shared_memory_invalidate(o->memory, (struct mappable_range){ offset, offset + length },
 				 (struct invalidate_opts){ .invalidate_private = false });
 	return 0;
@@ -336,7 +340,11 @@ static void *map_internal(struct translator_engine *e, uint64_t file, uint64_t o
 static int space_create(struct translator_engine *e, uint64_t bytes, struct translator_space **out)
 	MAY_LOCK_ANY
 {
-	return mm_space_create(e->mm, e->host, bytes, (struct mm_space **)out);
+	int rc = mm_space_create(e->mm, e->host, bytes, (struct mm_space **)out);
+
+	if (!rc)
+		mm_space_set_end(mm_space(*out), bytes);
+	return rc;
 }
 
 static void space_destroy(struct translator_space *s) MAY_LOCK_ANY
@@ -351,7 +359,7 @@ static int space_fork(struct translator_space *parent, struct translator_space *
 
 static int map(struct translator_space *s, const struct translator_map_options *o) MAY_LOCK_ANY
 {
-	/* mmap(2) rounds up; the ABI does not. */
+	/* Linux rounds lengths up; the ABI does not. */
 	if ((o->flags & ~(uint32_t)TRANSLATOR_MAP_PRIVATE) || any_reserved(o->reserved, 4) ||
 	    !is_whole(o->length))
 		return -EINVAL;
@@ -377,17 +385,21 @@ static int map(struct translator_space *s, const struct translator_map_options *
 
 static int unmap(struct translator_space *s, uint64_t address, uint64_t length) MAY_LOCK_ANY
 {
-	return mm_munmap(mm_space(s), address, length);
+	return is_whole(length) ? mm_munmap(mm_space(s), address, length) : -EINVAL;
 }
 
 static int protect(struct translator_space *s, uint64_t address, uint64_t length, uint32_t perms)
 	MAY_LOCK_ANY
 {
+	if (!length || !is_whole(length))
+		return -EINVAL;
 	return mm_mprotect(mm_space(s), address, length, (mm_access)perms);
 }
 
 static int discard(struct translator_space *s, uint64_t address, uint64_t length) MAY_LOCK_ANY
 {
+	if (!length || !is_whole(length))
+		return -EINVAL;
 	return mm_discard(mm_space(s), address, length);
 }
 
