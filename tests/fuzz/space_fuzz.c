@@ -6,9 +6,9 @@
  * The input is {options, four-byte instructions {operation, page, pages, access}}. Pages lie in 8
  * MiB, so that folded entries are cut, expanded and removed; the object has as many. The copy
  * unit is a page, so that a copy is made of what was written and of nothing else, and the model
- * knows when. mm_space_check() looks at the invariants after every instruction, mm_check() after some;
- * at the end every page is compared, and nothing may be left. The engine's own checks abort through
- * its failure hook.
+ * knows when. mm_space_check() looks at the invariants after every instruction, mm_check() after
+ * some; at the end every page is compared, and nothing may be left. The engine's own checks abort
+ * through its failure hook.
  */
 #include <errno.h>
 #include <stdint.h>

@@ -6,7 +6,7 @@
  *
  * Each operation is held between its first two steps (gate.h); meanwhile the last page of its
  * range is discarded, which needs that page's entry and nothing else. What breaks without the rule:
- * the discard would wait for the operation, which waits for the test, and the test runs out of time.
+ * the discard would wait for the operation, which waits for the test, until time runs out.
  */
 #include "tests/unit/space_fixture.h"
 

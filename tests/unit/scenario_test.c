@@ -40,7 +40,7 @@ static void mprotect_stops_at_the_third_mapping(void **state)
 	fixture_close(&f);
 }
 
-/* A fixed mmap whose mappable refuses it: the old mapping is gone, as in Linux, and nothing else. */
+/* A fixed mmap whose mappable refuses it: the old mapping is gone, as in Linux, nothing else. */
 static void a_refused_mapping_leaves_a_hole(void **state)
 {
 	struct fixture f;
