@@ -175,6 +175,9 @@ int mm_space_create(struct mm *mm, const struct host_space_ops *host, uint64_t w
 	rc = address_map_init(&s->map, &mm->node_pool, &mm->vma_pool, s->ms.id, vma_add);
 	if (rc)
 		goto no_map;
+	rc = space_arenas_init(s);
+	if (rc)
+		goto no_arenas;
 	rc = create_host(s, host, window_bytes);
 	if (rc)
 		goto no_host;
@@ -195,6 +198,8 @@ int mm_space_create(struct mm *mm, const struct host_space_ops *host, uint64_t w
 	*out = s;
 	return 0;
 no_host:
+	space_arenas_release(s);
+no_arenas:
 	address_map_release(&s->map);
 no_map:
 	free(s);
@@ -244,6 +249,7 @@ void mm_space_destroy(struct mm_space *s)
 		s->host->ops->destroy(s->host);
 	range_lock_release(&s->mapping);
 	address_map_release(&s->map);
+	space_arenas_release(s);
 	atomic_fetch_sub(&mm->spaces, 1);
 	free(s);
 }
@@ -275,7 +281,7 @@ void mm_get_stat(struct mm *mm, struct mm_stat *out)
 	out->host_widened = atomic_load(&mm->host_widened);
 	list_lock(mm);
 	for (struct mm_space *s = mm->first_space; s; s = s->next) {
-		out->metadata_bytes += sizeof(*s);
+		out->metadata_bytes += sizeof(*s) + space_arenas_bytes();
 		if (!s->host)
 			continue;
 		out->host_maps += atomic_load(&s->host->maps);

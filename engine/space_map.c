@@ -305,6 +305,72 @@ static bool is_populated(const struct mmap_opts *o, enum mlock_mode mode)
 	       (o->platform_effect != PLATFORM_EFFECT_DEFAULT && mode == MLOCK_NONE);
 }
 
+#define PLACE_TRIES 8
+
+/*
+ * A place in this CPU's arena, whose `mapping` alone is held then. Where stacks are about, the
+ * guard gap above it is held as well, so that what is looked at there stays.
+ */
+static bool lock_arena_place(struct mm_space *s, const struct mmap_opts *o, uint64_t pages,
+			     uint64_t *start, struct range_held *held) NO_TSA
+{
+	/* NO_TSA: locks and releases in a loop. */
+	uint64_t align = pages % MM_HUGE_PAGES == 0 && o->is_private && !o->stack ? MM_HUGE_PAGES
+										  : 1;
+
+	for (int i = 0; i < PLACE_TRIES; i++) {
+		if (!space_arena_pick(s, pages, align, start))
+			return false;
+		bool stacks = atomic_load_explicit(&s->has_stacks, memory_order_acquire);
+		uint64_t end = *start + pages;
+		uint64_t next;
+
+		range_lock_lock(&s->mapping,
+				pages_to_addresses(*start, stacks ? end + SPACE_GUARD_PAGES : end),
+				held);
+		next = space_next_mapped(s, *start, end);
+		if (next == end &&
+		    stacks == atomic_load_explicit(&s->has_stacks, memory_order_acquire) &&
+		    (!stacks || space_guard_is_free(s, end))) {
+			space_arena_move(s, end);
+			return true;
+		}
+		if (next == end)
+			next = end + SPACE_GUARD_PAGES;
+		else
+			(void)address_map_peek_run(&s->map, next, &next);
+		range_lock_unlock(held);
+		space_arena_move(s, next); /* behind what is in the way */
+	}
+	return false;
+}
+
+/* Holds the place where the mapping goes, *start, or more. False: there is none. */
+static bool lock_place(struct mm_space *s, const struct mmap_opts *o, uint64_t pages,
+		       uint64_t *start, struct range_held *held) TRY_ACQUIRES(true, mapping_class)
+	MAY_LOCK_MAPPING NO_TSA
+{
+	/* NO_TSA: locks in one of three ways. */
+	bool arena = !o->address && !o->map_32bit && !o->grows_down;
+
+	if (o->fixed && !o->grows_down) {
+		range_lock_lock(&s->mapping, pages_to_addresses(*start, *start + pages), held);
+		return true;
+	}
+	if (!o->fixed && arena && lock_arena_place(s, o, pages, start, held))
+		return true;
+	range_lock_all(&s->mapping, held);
+	if (o->fixed)
+		return true;
+	if (!choose(s, o, pages, start)) {
+		range_lock_unlock(held);
+		return false;
+	}
+	if (arena)
+		space_arena_choose(s, pages);
+	return true;
+}
+
 int mm_mmap(struct mm_space *s, const struct mmap_opts *opts, uint64_t *address)
 {
 	struct range_held held;
@@ -318,15 +384,8 @@ int mm_mmap(struct mm_space *s, const struct mmap_opts *opts, uint64_t *address)
 		return rc;
 	uint64_t pages = length >> MM_PAGE_SHIFT;
 
-	if (opts->fixed) {
-		range_lock_lock(&s->mapping, pages_to_addresses(start, start + pages), &held);
-	} else {
-		range_lock_all(&s->mapping, &held);
-		if (!choose(s, opts, pages, &start)) {
-			range_lock_unlock(&held);
-			return -ENOMEM;
-		}
-	}
+	if (!lock_place(s, opts, pages, &start, &held))
+		return -ENOMEM;
 	rc = space_map_range(s, opts, start, start + pages, &mode, &dead);
 	range_lock_unlock(&held);
 	vma_free_dead(&s->mm->vma_pool, dead);
@@ -361,6 +420,7 @@ int mm_munmap(struct mm_space *s, uint64_t address, uint64_t length)
 	MM_TEST_POINT(space_unmap_locked); /* mapping held */
 	rc = space_unmap(s, start, end, &dead, &stopped);
 	range_lock_unlock(&held);
+	space_arena_gave(s, start, end);
 	vma_free_dead(&s->mm->vma_pool, dead);
 	address_map_bound_backlog();
 	return rc;

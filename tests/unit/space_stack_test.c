@@ -217,7 +217,8 @@ static void a_search_leaves_the_gap_free(void **state)
 	struct mmap_opts o = { .length = 10 * MM_PAGE_SIZE,
 			       .perms = MM_READ,
 			       .max_perms = MM_ANY_ACCESS,
-			       .is_private = true };
+			       .is_private = true,
+			       .map_32bit = true }; /* the lowest place */
 	uint64_t first;
 	uint64_t got;
 
