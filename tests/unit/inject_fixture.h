@@ -4,7 +4,7 @@
  * the first, the second, ... until the scenario is over before the one that was to fail.
  *
  * For each kind of request, alone and with the next (host calls) or every later one of its kind,
- * and with every host space that the scenario wants: a world is made, prepared without failures, and
+ * and with every host space that the scenario wants: a world is made, prepared without failure, and
  * the scenario's call run. Then the invariants hold; the result is the error that is documented,
  * or success where the scenario says that such a failure is absorbed; left() looks at what is
  * left; the same call without failures succeeds if the scenario says so; and when the world is
@@ -148,7 +148,7 @@ static inline void world_begin(struct world *w, const struct scenario *s,
 	assert_int_equal(shared_memory_create(mm_memory_file(w->mm), OBJECT_BYTES,
 					      s->cls == PAGE_2M ? PAGE_4K : s->cls, NULL, &w->sm),
 			 0);
-	/* Limits that are never reached: what they count has to be right after a failure as well. */
+	/* Limits that are never reached: what they count has to be right after a failure too. */
 	struct mm_limits limits = {
 		.address_space = WINDOW, .data = WINDOW, .locked = WINDOW, .stack = WINDOW
 	};
