@@ -26,17 +26,24 @@
 static int prepare(struct session *s)
 {
 	const char *source = s->options->text[OPTION_TOPOLOGY];
-	char error[512] = "";
+	char error[1024] = "";
 	int rc = topology_load(&s->topology, *source ? source : NULL, error, sizeof(error));
 
 	if (rc) {
 		complain("run: %s%s", *source ? "--topology: " : "", error);
 		return *source ? CODE_USAGE : CODE_MACHINE;
 	}
-	rc = plan_create(&s->plan, s->options, &s->topology, error, sizeof(error));
+	rc = plan_create(&s->plan, s->options, &s->topology, session_describe, error,
+			 sizeof(error));
 	if (rc) {
 		complain("run: %s", error);
 		return code_of(rc);
+	}
+	for (size_t i = 0; i < s->plan.translator_count; i++) {
+		if (!s->plan.translators[i].lost)
+			continue;
+		complain("run: %s", s->plan.translators[i].lost);
+		session_raise(s, code_of(s->plan.translators[i].lost_rc));
 	}
 	return CODE_OK;
 }
@@ -99,83 +106,6 @@ static int dry_run(const struct session *s)
 	       duration_format((double)s->plan.duration_ns, duration, sizeof(duration)),
 	       duration_format((double)plan_total_ns(&s->plan), total, sizeof(total)),
 	       s->topology.synthetic ? " (synthetic machine: nothing can be measured)" : "");
-	return CODE_OK;
-}
-
-/* Opens and closes an engine, to learn whether that works. */
-static int try_open(const struct session *s, const struct plan_benchmark *b, const char *pages,
-		    char *error, size_t size)
-{
-	struct translator_engine *engine;
-	int rc = translator_spec_open(b->translator, pages, b->as, s->memory_max, &engine, error,
-				      size);
-
-	if (!rc)
-		b->translator->translator->close(engine);
-	return rc;
-}
-
-/* The largest pages that can be had, for a benchmark that asked for "auto". */
-static int resolve_auto(struct session *s, struct plan_benchmark *b, char *error, size_t size)
-{
-	static const struct {
-		const char *pages;
-		uint64_t needs;
-	} tries[] = { { "2m", TRANSLATOR_CAN_HUGE_2M },
-		      { "thp", TRANSLATOR_CAN_THP },
-		      { "4k", 0 } };
-	int rc = -ENODEV;
-
-	for (size_t i = 0; i < 3 && rc; i++) {
-		if (tries[i].needs & ~b->translator->translator->capabilities)
-			continue;
-		rc = try_open(s, b, tries[i].pages, error, size);
-		if (!rc)
-			b->pages = tries[i].pages;
-		/* Only what the machine lacks is a reason to take less. */
-		else if (rc != -ENODEV && rc != -ENOMEM)
-			return rc;
-	}
-	return rc;
-}
-
-/* Every engine of the plan can be opened. An exit code. */
-static int try_engines(struct session *s)
-{
-	const char *resolved = NULL;
-	char error[512] = "";
-
-	for (size_t i = 0; i < s->plan.count; i++) {
-		struct plan_benchmark *b = &s->plan.benchmarks[i];
-		bool is_auto = strcmp(b->pages, "auto") == 0, seen = false;
-		int rc;
-
-		/* Floors have no engine; and the same one is tried once. */
-		for (size_t j = 0; j < i && b->translator && !seen; j++) {
-			const struct plan_benchmark *other = &s->plan.benchmarks[j];
-
-			seen = other->translator == b->translator &&
-			       strcmp(other->pages_asked, b->pages_asked) == 0 &&
-			       strcmp(other->as, b->as) == 0;
-			if (seen)
-				b->pages = other->pages;
-		}
-		if (!b->translator || seen)
-			continue;
-		rc = is_auto ? resolve_auto(s, b, error, sizeof(error))
-			     : try_open(s, b, b->pages, error, sizeof(error));
-		if (rc) {
-			complain("run: %s", error);
-			return rc == -EINVAL ? CODE_USAGE : CODE_MACHINE;
-		}
-		if (is_auto)
-			resolved = b->pages;
-	}
-	if (resolved) {
-		complain("--pages auto: %s", resolved);
-		result_note(&s->result, "--pages auto: %s", resolved);
-		plan_finish(&s->plan, s->options);
-	}
 	return CODE_OK;
 }
 
@@ -278,7 +208,7 @@ static void finish(struct session *s)
 		if (s->code == CODE_OK)
 			s->code = CODE_VOID;
 	}
-	s->result.interrupted = session_signal() != 0 || s->code == CODE_CRASHED;
+	s->result.interrupted = session_signal() != 0;
 	if (session_signal())
 		s->code = 128 + session_signal();
 	session_save_all(s);
@@ -322,8 +252,8 @@ static bool anything_named(const struct session *s)
 	return s->plan.quick && s->plan.count;
 }
 
-/* With a plan: all the rest. An exit code; *hung: the process must not go on. */
-static int run_plan(struct session *s, bool *hung)
+/* With a plan: all the rest. An exit code. */
+static int run_plan(struct session *s)
 {
 	char path[512], error[512] = "";
 	int code, rc;
@@ -338,7 +268,7 @@ static int run_plan(struct session *s, bool *hung)
 	if (code)
 		return code;
 	result_prepare(&s->result);
-	code = s->topology.synthetic ? CODE_OK : try_engines(s);
+	code = s->topology.synthetic ? CODE_OK : session_try_engines(s);
 	if (code)
 		return code;
 	rc = result_dir_create(&s->dir,
@@ -359,7 +289,7 @@ static int run_plan(struct session *s, bool *hung)
 		return code;
 	if (!s->topology.synthetic) {
 		measure_costs(s);
-		*hung = !session_measure(s);
+		session_measure(s);
 	}
 	finish(s);
 	print_result(s);
@@ -369,23 +299,17 @@ static int run_plan(struct session *s, bool *hung)
 int cmd_run(const struct options *options)
 {
 	struct session s = { .options = options, .dir = { .fd = -1, .samples = -1 } };
-	bool hung = false;
 	int code = prepare(&s);
 
 	if (!code && !anything_named(&s)) {
 		for (size_t i = 0; i < s.plan.skip_count; i++)
 			complain("run: %s: %s", s.plan.skips[i].workload, s.plan.skips[i].reason);
-		code = CODE_MACHINE;
+		code = s.code ? s.code : CODE_MACHINE;
 	}
 	if (!code && options->dry_run)
 		code = dry_run(&s);
 	else if (!code)
-		code = run_plan(&s, &hung);
-	if (hung) {
-		/* Its threads still use what would be released. */
-		fflush(stdout);
-		_exit(CODE_CRASHED);
-	}
+		code = run_plan(&s);
 	result_dir_close(&s.dir);
 	if (s.result.plan)
 		result_release(&s.result);

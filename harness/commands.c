@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "harness/isolate.h"
 #include "harness/suggest.h"
 #include "workloads/workload.h"
 
@@ -65,6 +66,10 @@ int code_of(int rc)
 	case -EPERM:
 	case -ENOSYS:
 		return CODE_MACHINE;
+	case -EBADE:
+		return CODE_VOID;
+	case -ECHILD:
+		return CODE_CRASHED;
 	default:
 		return CODE_FILES;
 	}
@@ -169,6 +174,9 @@ int commands_main(int argc, char **argv)
 		json = true;
 		word = "--version";
 	}
+	/* For the program itself, hence in no list. */
+	if (argc > 2 && strcmp(word, ISOLATE_ARGUMENT) == 0)
+		return isolated_main(argc - 2, argv + 2);
 	if (argc < 2) {
 		help(stdout);
 		code = CODE_OK;

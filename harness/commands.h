@@ -54,5 +54,6 @@ int commands_main(int argc, char **argv);
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* complain, and return CODE_USAGE. */
 int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The exit code for a negative errno: -EINVAL usage, -ENODEV and -ENOMEM machine, else files. */
+/* The exit code for a negative errno: -EINVAL usage, -ENODEV and -ENOMEM machine, -ECHILD crashed,
+ * -EBADE void, else files. */
 int code_of(int rc);

@@ -168,12 +168,32 @@ static int parse_strict(struct options *options, const char *value, char *error,
 	return 0;
 }
 
+static int parse_allow_writable(struct options *options, const char *value, char *error,
+				size_t size)
+{
+	(void)error, (void)size;
+	options->allow_writable = strcmp(value, "yes") == 0;
+	return 0;
+}
+
+static int parse_unchecked(struct options *options, const char *value, char *error, size_t size)
+{
+	(void)error, (void)size;
+	options->unchecked = strcmp(value, "yes") == 0;
+	return 0;
+}
+
 static const char *const as_choices[] = { "none", "mmap", NULL };
 static const char *const clock_choices[] = { "tsc", "monotonic", NULL };
 static const char *const pages_choices[] = { "4k", "thp", "2m", "auto", NULL };
 static const char *const progress_choices[] = { "auto", "tty", "plain", "json", "none", NULL };
 
 const struct option option_table[OPTION_COUNT] = {
+	[OPTION_ALLOW_WRITABLE] = { .name = "allow-writable",
+				    .value = "no",
+				    .parse = parse_allow_writable,
+				    .commands = FOR_RUN,
+				    .help = "load plug-ins that anybody may write or replace" },
 	[OPTION_AS] = { .name = "as",
 			.metavar = "none|mmap",
 			.value = "none",
@@ -305,8 +325,15 @@ const struct option option_table[OPTION_COUNT] = {
 				.metavar = "T[,T...]",
 				.value = "memmap",
 				.parse = parse_not_empty,
+				.repeats = true,
 				.commands = FOR_RUN,
-				.help = "NAME, followed by :key=value options" },
+				.help = "NAME or PATH.so, followed by :key=value options; "
+					"side by side with the first" },
+	[OPTION_UNCHECKED] = { .name = "unchecked",
+			       .value = "no",
+			       .parse = parse_unchecked,
+			       .commands = FOR_RUN,
+			       .help = "time plug-ins that have not passed check, not_verified" },
 };
 
 const char *option_variable(const struct option *option, char *buffer, size_t size)

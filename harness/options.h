@@ -15,6 +15,7 @@
 
 /* In the order of the table: sorted by name. */
 enum option_id {
+	OPTION_ALLOW_WRITABLE,
 	OPTION_AS,
 	OPTION_CLOCK,
 	OPTION_DRY_RUN,
@@ -38,6 +39,7 @@ enum option_id {
 	OPTION_THREADS,
 	OPTION_TOPOLOGY,
 	OPTION_TRANSLATOR,
+	OPTION_UNCHECKED,
 	OPTION_COUNT,
 };
 
@@ -51,7 +53,7 @@ struct options {
 	enum option_origin origin[OPTION_COUNT];
 	char **arguments; /* what is not an option, in order */
 	size_t argument_count;
-	bool dry_run, json, strict_placement, help;
+	bool dry_run, json, strict_placement, help, allow_writable, unchecked;
 	uint64_t duration_ns;
 	uint64_t memory_max; /* bytes; 0: chosen from what is free */
 	uint64_t repeat;

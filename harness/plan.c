@@ -27,6 +27,7 @@ struct planner {
 	struct plan *plan;
 	const struct options *options;
 	const struct topology *topology;
+	plan_describe *describe;
 	const struct workload *workloads[WORKLOADS_MAX];
 	size_t workload_count;
 	char **pages, **as, **params;
@@ -209,7 +210,9 @@ static char *reason_to_skip(const struct planner *p, const struct workload *w,
 		needs |= TRANSLATOR_CAN_HUGE_2M;
 	if (spec && strcmp(pages, "thp") == 0)
 		needs |= TRANSLATOR_CAN_THP;
-	if (spec && (needs & ~spec->translator->capabilities))
+	if (spec && spec->lost)
+		rc = asprintf(&reason, "%s", spec->lost);
+	else if (spec && (needs & ~spec->translator->capabilities))
 		rc = asprintf(&reason, "the translator lacks: %s",
 			      translator_missing(spec->translator, needs, missing,
 						 sizeof(missing)));
@@ -362,8 +365,13 @@ static int parse_translators(struct planner *p)
 	for (size_t i = 0; i < count && !rc; i++) {
 		if (plan->translators[i].translator)
 			continue;
-		snprintf(p->error, p->error_size,
-			 "--translator \"%s\": no plug-ins can be timed yet", items[i]);
+		if (p->describe) {
+			rc = p->describe(&plan->translators[i], p->options, p->error,
+					 p->error_size);
+			continue;
+		}
+		snprintf(p->error, p->error_size, "--translator \"%s\": no plug-ins here",
+			 items[i]);
 		rc = -EINVAL;
 	}
 	options_list_free(items, count);
@@ -423,11 +431,14 @@ static void choose_times(struct plan *plan, const struct options *options)
 }
 
 int plan_create(struct plan *plan, const struct options *options, const struct topology *t,
-		char *error, size_t size)
+		plan_describe *describe, char *error, size_t size)
 {
-	struct planner p = {
-		.plan = plan, .options = options, .topology = t, .error = error, .error_size = size
-	};
+	struct planner p = { .plan = plan,
+			     .options = options,
+			     .topology = t,
+			     .describe = describe,
+			     .error = error,
+			     .error_size = size };
 	int rc;
 
 	memset(plan, 0, sizeof(*plan));

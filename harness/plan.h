@@ -43,6 +43,11 @@ struct plan_skip {
 	char *reason;
 };
 
+/* Makes known what a plug-in is: translator_spec_describe, or spec->lost. 0 or -errno with a
+ * sentence. */
+typedef int plan_describe(struct translator_spec *spec, const struct options *options, char *error,
+			  size_t size);
+
 struct plan {
 	bool quick; /* no workload was named */
 	struct plan_benchmark *benchmarks;
@@ -58,10 +63,12 @@ struct plan {
 
 /*
  * 0 or, with a sentence in error, -EINVAL (wrong word or value), -ENODEV (this machine has no
- * such CPU or node, or too few). plan_release afterwards in both cases.
+ * such CPU or node, or too few), or what describe (NULL: no plug-ins) returns.
+ * plan_release afterwards in both cases.
  */
 int plan_create(struct plan *plan, const struct options *options, const struct topology *t,
-		char *error, size_t size) __attribute__((warn_unused_result));
+		plan_describe *describe, char *error, size_t size)
+	__attribute__((warn_unused_result));
 void plan_release(struct plan *plan);
 
 /* Names benchmarks, drops those that are twice there, and links floors and fewest threads; to be

@@ -78,6 +78,7 @@ void result_release(struct result *result)
 			histogram_destroy(b->latency[role]);
 		cells_release(b->pairs, b->pair_count);
 		cells_release(b->nodes, b->node_count);
+		json_decref(b->failure);
 		free(b->workers);
 		free(b->samples);
 	}
@@ -207,6 +208,24 @@ void result_merge(struct result_benchmark *b, const struct runner_result *run, u
 	b->flags &= ~(unsigned)RESULT_UNSTEADY;
 	if (is_unsteady(b))
 		b->flags |= RESULT_UNSTEADY;
+}
+
+void result_set_failure(struct result_benchmark *b, const char *sentence, const char *phase,
+			int signal, const char *trace)
+{
+	const char *name = signal ? sigabbrev_np(signal) : NULL;
+	json_t *lines = json_array();
+
+	while (*trace) {
+		size_t length = strcspn(trace, "\n");
+
+		json_array_append_new(lines, json_stringn_nocheck(trace, length));
+		trace += length + (trace[length] == '\n');
+	}
+	json_decref(b->failure);
+	b->failure = json_pack("{s:s, s:s, s:o, s:o}", "sentence", sentence, "phase", phase,
+			       "signal", name ? json_sprintf("SIG%s", name) : json_null(), "trace",
+			       lines);
 }
 
 void result_merge_cell(struct result_cell **cells, size_t *count, unsigned a, unsigned b,

@@ -67,8 +67,9 @@ struct result_benchmark {
 	uint64_t kernel_page_size, pages_per_node[RUNNER_NODES_MAX];
 	char placement_reason[160];
 	unsigned flags;
+	json_t *failure; /* how its worker process ended; NULL */
 	bool verified; /* no repetition failed, and one was verified */
-	char error[512]; /* why it is void, or was refused; "" */
+	char error[600]; /* why it is void, or was refused; "" */
 };
 
 struct result {
@@ -98,6 +99,10 @@ void result_note(struct result *result, const char *format, ...)
 
 /* Adds one repetition (RUNNER_OK or RUNNER_VOID). */
 void result_merge(struct result_benchmark *b, const struct runner_result *run, unsigned repetition);
+/* How a worker process ended: a sentence, what it was doing, the signal (0: none), and lines that
+ * say where its threads were. */
+void result_set_failure(struct result_benchmark *b, const char *sentence, const char *phase,
+			int signal, const char *trace);
 /* Adds latencies of role 0 to the cell (a, b) of a matrix. */
 void result_merge_cell(struct result_cell **cells, size_t *count, unsigned a, unsigned b,
 		       const struct runner_result *run);

@@ -456,6 +456,7 @@ static json_t *benchmark_json(const struct result *result, const struct result_b
 	set(o, "per_node", per_node_json(b));
 	set(o, "fairness", fairness_json(b));
 	set(o, "counters", counters_json(result, b));
+	set(o, "failure", b->failure ? json_incref(b->failure) : json_null());
 	set(o, "verify", verify_json(b));
 	set(o, "floor", floor_json(result, b));
 	set(o, "scaling", scaling_json(result, b));

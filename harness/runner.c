@@ -22,16 +22,33 @@
 #define SAMPLE_STEP (UINT64_C(2) << 20)
 #define SAMPLES_MAX 64
 
-static atomic_bool stopping;
+static atomic_bool stop_here;
+static atomic_bool *stopping = &stop_here;
+static char phase_here[RUNNER_PHASE_SIZE], *phase_text = phase_here;
 
 void runner_stop(void)
 {
-	atomic_store(&stopping, true);
+	atomic_store(stopping, true);
 }
 
 bool runner_stopping(void)
 {
-	return atomic_load_explicit(&stopping, memory_order_relaxed);
+	return atomic_load_explicit(stopping, memory_order_relaxed);
+}
+
+void runner_stop_at(atomic_bool *flag)
+{
+	stopping = flag;
+}
+
+void runner_phase_at(char *text)
+{
+	phase_text = text;
+}
+
+static void phase(const char *doing)
+{
+	snprintf(phase_text, RUNNER_PHASE_SIZE, "%s", doing);
 }
 
 void runner_fail(struct runner_shared *shared, const char *what, int rc)
@@ -202,6 +219,7 @@ static void run_workload(struct runner_shared *shared, struct runner_result *res
 	struct noise_sample before, after;
 	int rc;
 
+	phase("setup");
 	prefault(shared);
 	rc = workload->setup ? workload->setup(run) : 0;
 	if (rc) {
@@ -211,6 +229,7 @@ static void run_workload(struct runner_shared *shared, struct runner_result *res
 			 strerror(rc <= -0x10000 ? -rc - 0x10000 : -rc),
 			 rc == -ENOMEM ? " (see --memory-max and --param)" : "");
 	} else {
+		phase("running");
 		noise_sample_take(&before, NULL);
 		run_workers(shared, result);
 		if (result->outcome == RUNNER_HUNG)
@@ -232,6 +251,7 @@ static void run_workload(struct runner_shared *shared, struct runner_result *res
 		} else if (runner_stopping()) {
 			result->outcome = RUNNER_STOPPED;
 		} else {
+			phase("verification");
 			read_placement(run, result);
 			rc = workload->verify ? workload->verify(run) : 0;
 		}
@@ -242,6 +262,7 @@ static void run_workload(struct runner_shared *shared, struct runner_result *res
 				 "%s: verification failed: %s", workload->name, strerror(-rc));
 		}
 	}
+	phase("teardown");
 	if (workload->teardown)
 		workload->teardown(run);
 }
@@ -283,6 +304,7 @@ static void conduct(const struct runner_request *request, struct runner_result *
 	result->thread_count = b->threads;
 	/* A setup may ask who the workers will be. */
 	prepare_workers(shared);
+	phase("opening the engine");
 	if (t)
 		rc = translator_spec_open(b->translator, b->pages, b->as, request->memory_max,
 					  &shared->run.engine, result->error,
@@ -299,8 +321,10 @@ static void conduct(const struct runner_request *request, struct runner_result *
 	}
 	if (t && t->thread_leave && !rc)
 		t->thread_leave(shared->run.engine);
+	phase("closing the engine");
 	if (t && shared->run.engine)
 		t->close(shared->run.engine);
+	phase("nothing of the translator's");
 	pthread_mutex_destroy(&shared->error_lock);
 	free(shared->run.workers);
 	free(shared->workers);
@@ -310,6 +334,7 @@ static void conduct(const struct runner_request *request, struct runner_result *
 static void *conductor_main(void *argument)
 {
 	(void)argument;
+	pthread_setname_np(pthread_self(), "conductor");
 	conduct(&conductor.request, &conductor.result);
 	sem_post(&conductor.done);
 	return NULL;

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,12 +46,13 @@ enum runner_outcome {
 	RUNNER_VOID, /* a worker or verify failed: the results are void */
 	RUNNER_STOPPED, /* runner_stop: nothing of this repetition counts */
 	RUNNER_HUNG, /* time box exceeded: its threads still exist, the process must end */
+	RUNNER_CRASHED, /* isolate.h only: the process ended, or its answer was garbled */
 };
 
 struct runner_result {
 	enum runner_outcome outcome;
 	int rc; /* -errno of what failed */
-	char error[400]; /* a sentence */
+	char error[512]; /* a sentence */
 	unsigned thread_count;
 	struct runner_thread *threads;
 	bool has_stat;
@@ -70,6 +72,13 @@ void runner_result_release(struct runner_result *result);
 /* Asks the running repetition, and all later ones, to end; async-signal-safe. */
 void runner_stop(void);
 bool runner_stopping(void);
+/* From here on that flag is the one, for a process that others ask to stop. */
+void runner_stop_at(atomic_bool *flag);
+
+/* What the running repetition is doing ("setup", "closing the engine") is kept in text, of
+ * RUNNER_PHASE_SIZE bytes. */
+#define RUNNER_PHASE_SIZE 64
+void runner_phase_at(char *text);
 
 /* Operations per second of all threads of a role (role < 0: of all roles). */
 double runner_ops_per_s(const struct runner_result *result, int role);

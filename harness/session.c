@@ -5,6 +5,7 @@
 #include "harness/session.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,9 +15,12 @@
 
 #include "harness/env.h"
 #include "harness/hlog.h"
+#include "harness/isolate.h"
 
 /* A repetition takes its duration, its warm-up, and what its workload prepares. */
 #define TIME_BOX_NS(duration) ((duration)*10 + UINT64_C(10000000000))
+/* A translator whose workers crashed or hung as often is not asked again. */
+#define FAILURES_MAX 3
 /* Extra pairs of CPUs (two-party) and nodes (first touch), and how long each is looked at. */
 #define EXTRAS_MAX 256
 #define EXTRA_PART 8
@@ -36,6 +40,7 @@ static void on_stop(int number)
 {
 	caught = number;
 	runner_stop();
+	isolate_stop();
 	/* Who asks twice does not want to wait. */
 	signal(number, SIG_DFL);
 }
@@ -168,6 +173,68 @@ static struct runner_request request_for(const struct session *s, size_t index, 
 	};
 }
 
+void session_raise(struct session *s, int code)
+{
+	static const int worst_first[] = { CODE_FILES, CODE_CRASHED, CODE_VOID };
+
+	for (size_t i = 0; i < sizeof(worst_first) / sizeof(worst_first[0]); i++) {
+		if (s->code == worst_first[i])
+			return;
+		if (code == worst_first[i]) {
+			s->code = code;
+			return;
+		}
+	}
+	if (s->code == CODE_OK)
+		s->code = code;
+}
+
+/* Index of its translator, 0 of floors. */
+static size_t number_of(const struct session *s, const struct result_benchmark *b)
+{
+	return b->plan->translator ? (size_t)(b->plan->translator - s->plan.translators) : 0;
+}
+
+/* A worker crashed, hung or misbehaved: said, kept, and the benchmark is not tried again. */
+static void note_failure(struct session *s, const struct isolate *w, size_t index)
+{
+	struct result_benchmark *b = &s->result.benchmarks[index];
+	const struct isolate_failure *f = &w->failure;
+
+	snprintf(b->error, sizeof(b->error), "%s; --seed %" PRIu64, f->sentence, s->options->seed);
+	if (f->hung)
+		b->flags |= RESULT_TIME_BOXED;
+	result_set_failure(b, f->sentence, f->phase, f->signal, f->trace ? f->trace : "");
+	if (b->plan->translator)
+		s->failures[number_of(s, b)]++;
+	session_raise(s, CODE_CRASHED);
+	progress_end(&s->progress);
+	complain("%s: %s", b->plan->name, b->error);
+	if (f->trace && *f->trace)
+		fprintf(stderr, "%s", f->trace);
+}
+
+/* Runs it in the worker. False: the worker is gone, and there is no result. */
+static bool run_there(struct session *s, struct isolate *w, const struct runner_request *request,
+		      struct runner_result *run, size_t index)
+{
+	unsigned left;
+
+	isolate_run(w, request, run, &left);
+	if (run->outcome == RUNNER_CRASHED || run->outcome == RUNNER_HUNG) {
+		note_failure(s, w, index);
+		runner_result_release(run);
+		return false;
+	}
+	if (left && !s->result.benchmarks[index].error[0]) {
+		snprintf(w->failure.sentence, sizeof(w->failure.sentence),
+			 "%u thread%s of the translator outlived close", left, left > 1 ? "s" : "");
+		snprintf(w->failure.phase, sizeof(w->failure.phase), "after closing the engine");
+		note_failure(s, w, index);
+	}
+	return true;
+}
+
 static uint64_t extra_ns(const struct session *s)
 {
 	uint64_t ns = s->plan.duration_ns / EXTRA_PART;
@@ -175,8 +242,8 @@ static uint64_t extra_ns(const struct session *s)
 	return ns < EXTRA_NS_MIN ? EXTRA_NS_MIN : ns > EXTRA_NS_MAX ? EXTRA_NS_MAX : ns;
 }
 
-/* The other pairs of CPUs; every so-manyth where they are too many. False: hung. */
-static bool measure_pairs(struct session *s, size_t index, unsigned repetition)
+/* The other pairs of CPUs; every so-manyth where they are too many. False: the worker is gone. */
+static bool measure_pairs(struct session *s, struct isolate *w, size_t index, unsigned repetition)
 {
 	struct result_benchmark *b = &s->result.benchmarks[index];
 	unsigned count = s->topology.pu_count, number = 0;
@@ -194,8 +261,7 @@ static bool measure_pairs(struct session *s, size_t index, unsigned repetition)
 				continue;
 			request.cpus = cpus;
 			request.duration_ns = extra_ns(s);
-			runner_run(&request, &run);
-			if (run.outcome == RUNNER_HUNG)
+			if (!run_there(s, w, &request, &run, index))
 				return false;
 			if (run.outcome == RUNNER_OK)
 				result_merge_cell(&b->pairs, &b->pair_count, cpus[0], cpus[1],
@@ -206,8 +272,8 @@ static bool measure_pairs(struct session *s, size_t index, unsigned repetition)
 	return true;
 }
 
-/* Each node of memory seen from each planned CPU. False: hung. */
-static bool measure_nodes(struct session *s, size_t index, unsigned repetition)
+/* Each node of memory seen from each planned CPU. False: the worker is gone. */
+static bool measure_nodes(struct session *s, struct isolate *w, size_t index, unsigned repetition)
 {
 	struct result_benchmark *b = &s->result.benchmarks[index];
 
@@ -219,14 +285,13 @@ static bool measure_nodes(struct session *s, size_t index, unsigned repetition)
 
 		request.policy = &policy;
 		request.duration_ns = extra_ns(s);
-		runner_run(&request, &run);
-		if (run.outcome == RUNNER_HUNG)
+		if (!run_there(s, w, &request, &run, index))
 			return false;
-		for (unsigned w = 0; run.outcome == RUNNER_OK && w < run.thread_count; w++) {
+		for (unsigned i = 0; run.outcome == RUNNER_OK && i < run.thread_count; i++) {
 			struct runner_result one = { .thread_count = 1,
-						     .threads = &run.threads[w] };
+						     .threads = &run.threads[i] };
 
-			result_merge_cell(&b->nodes, &b->node_count, run.threads[w].cpu_asked,
+			result_merge_cell(&b->nodes, &b->node_count, run.threads[i].cpu_asked,
 					  (unsigned)policy.node, &one);
 		}
 		runner_result_release(&run);
@@ -235,20 +300,21 @@ static bool measure_nodes(struct session *s, size_t index, unsigned repetition)
 }
 
 /* What the matrices need beyond the benchmark itself; one repetition of it is enough. */
-static bool measure_extras(struct session *s, size_t index, unsigned repetition,
+static void measure_extras(struct session *s, struct isolate *w, size_t index, unsigned repetition,
 			   const struct runner_result *run)
 {
 	struct result_benchmark *b = &s->result.benchmarks[index];
-	const struct workload *w = b->plan->workload;
+	const struct workload *workload = b->plan->workload;
 
-	if (w->two_party && b->plan->threads == 2)
+	if (workload->two_party && b->plan->threads == 2)
 		result_merge_cell(&b->pairs, &b->pair_count, b->plan->cpus[0], b->plan->cpus[1],
 				  run);
 	if (repetition)
-		return true;
-	if (w->two_party && b->plan->threads == 2 && !measure_pairs(s, index, repetition))
-		return false;
-	return !w->first_touch || measure_nodes(s, index, repetition);
+		return;
+	if (workload->two_party && b->plan->threads == 2 && !measure_pairs(s, w, index, repetition))
+		return;
+	if (workload->first_touch && !measure_nodes(s, w, index, repetition))
+		return;
 }
 
 /* Pages elsewhere than where --mem bound them. */
@@ -258,13 +324,6 @@ static void check_nodes(struct session *s, struct result_benchmark *b)
 		if (b->pages_per_node[n] && n != s->plan.policy.node)
 			b->flags |= RESULT_NODE_MISMATCH;
 	}
-}
-
-static void raise_code(struct session *s, int code)
-{
-	/* Void results matter more than a benchmark that the machine could not run. */
-	if (s->code == CODE_OK || (code == CODE_VOID && s->code == CODE_MACHINE))
-		s->code = code;
 }
 
 static void refuse(struct session *s, struct result_benchmark *b, const struct runner_result *run)
@@ -277,7 +336,7 @@ static void refuse(struct session *s, struct result_benchmark *b, const struct r
 	progress_end(&s->progress);
 	complain("%s: %s", b->plan->name, b->error);
 	result_note(&s->result, "%s: %s", b->plan->name, b->error);
-	raise_code(s, run->rc == -EINVAL ? CODE_USAGE : CODE_MACHINE);
+	session_raise(s, run->rc == -EINVAL ? CODE_USAGE : CODE_MACHINE);
 }
 
 /* With --strict-placement what was not got is an error. */
@@ -286,11 +345,11 @@ static void check_strict(struct session *s, const struct result_benchmark *b)
 	unsigned wrong = RESULT_MIGRATED | RESULT_PAGE_SIZE_MISMATCH | RESULT_NODE_MISMATCH |
 			 RESULT_DEMOTED;
 
-	if (!s->options->strict_placement || !(b->flags & wrong) || s->code)
+	if (!s->options->strict_placement || !(b->flags & wrong))
 		return;
 	complain("%s: CPU, node or page size is not what was asked (--strict-placement)",
 		 b->plan->name);
-	raise_code(s, CODE_MACHINE);
+	session_raise(s, CODE_MACHINE);
 }
 
 static void keep(struct session *s, size_t index, unsigned repetition, unsigned order,
@@ -306,7 +365,7 @@ static void keep(struct session *s, size_t index, unsigned repetition, unsigned 
 	if (run->outcome == RUNNER_VOID) {
 		progress_end(&s->progress);
 		complain("%s: %s: its results are void", b->plan->name, run->error);
-		raise_code(s, CODE_VOID);
+		session_raise(s, CODE_VOID);
 	}
 	line = result_sample_json(b, run, order);
 	rc = result_dir_append(&s->dir, line);
@@ -315,61 +374,76 @@ static void keep(struct session *s, size_t index, unsigned repetition, unsigned 
 		files_failed(s, "samples.ndjson", rc);
 }
 
-/* One repetition of one benchmark. False: hung. */
-static bool measure_one(struct session *s, size_t index, unsigned repetition, unsigned order)
+/* A benchmark that is not started, or not again. */
+static void give_up(struct session *s, struct result_benchmark *b, int code, const char *why)
+{
+	snprintf(b->error, sizeof(b->error), "%s", why);
+	progress_end(&s->progress);
+	complain("%s: %s", b->plan->name, b->error);
+	session_raise(s, code);
+}
+
+/* One repetition of one benchmark, in a process of its own. */
+static void measure_one(struct session *s, size_t index, unsigned repetition, unsigned order)
 {
 	struct result_benchmark *b = &s->result.benchmarks[index];
 	struct runner_request request = request_for(s, index, repetition);
+	size_t number = number_of(s, b);
 	struct runner_result run;
-	bool fine = true;
+	struct isolate w;
+	char why[1024];
+	int rc;
 
 	if (b->error[0])
-		return true;
+		return;
+	if (b->plan->translator && s->failures[number] >= FAILURES_MAX) {
+		snprintf(why, sizeof(why), "not measured: workers of %s crashed or hung %u times",
+			 b->plan->translator->text, s->failures[number]);
+		give_up(s, b, CODE_CRASHED, why);
+		return;
+	}
 	current = b->plan->name;
 	progress_step(&s->progress, b->plan->name, repetition);
-	runner_run(&request, &run);
-	if (run.outcome == RUNNER_HUNG) {
-		progress_end(&s->progress);
-		complain("%s", run.error);
-		b->flags |= RESULT_TIME_BOXED;
-		snprintf(b->error, sizeof(b->error), "%s", run.error);
-		s->code = CODE_CRASHED;
-		return false;
+	rc = isolate_start(&w, b->plan->translator ? &s->plan.translators[number] : NULL,
+			   s->options->allow_writable, why, sizeof(why));
+	if (rc == -ECHILD && !runner_stopping()) {
+		note_failure(s, &w, index);
+	} else if (rc && rc != -ECHILD) {
+		give_up(s, b, CODE_MACHINE, why);
+	} else if (!rc && run_there(s, &w, &request, &run, index)) {
+		if (run.outcome == RUNNER_OK || run.outcome == RUNNER_VOID)
+			keep(s, index, repetition, order, &run);
+		else if (run.outcome == RUNNER_REFUSED)
+			refuse(s, b, &run);
+		if (run.outcome == RUNNER_OK && !b->error[0])
+			measure_extras(s, &w, index, repetition, &run);
+		runner_result_release(&run);
 	}
-	if (run.outcome == RUNNER_OK || run.outcome == RUNNER_VOID)
-		keep(s, index, repetition, order, &run);
-	else if (run.outcome == RUNNER_REFUSED)
-		refuse(s, b, &run);
-	if (run.outcome == RUNNER_OK)
-		fine = measure_extras(s, index, repetition, &run);
-	runner_result_release(&run);
+	isolate_end(&w);
 	current = "the harness";
-	return fine;
 }
 
-bool session_measure(struct session *s)
+void session_measure(struct session *s)
 {
 	size_t *order = calloc(s->plan.count + 1, sizeof(*order));
-	bool fine = true;
 
-	if (!order)
+	s->failures = calloc(s->plan.translator_count + 1, sizeof(*s->failures));
+	if (!order || !s->failures)
 		abort();
 	progress_begin(&s->progress, s->options->text[OPTION_PROGRESS],
 		       s->plan.count * s->plan.repeat, s->plan.duration_ns);
 	for (unsigned r = 0; r < s->plan.repeat; r++) {
 		plan_order(&s->plan, s->options->seed, r, order);
-		for (unsigned i = 0; i < s->plan.count && fine; i++) {
+		for (unsigned i = 0; i < s->plan.count; i++) {
 			if (runner_stopping() || s->code == CODE_FILES)
 				break;
-			fine = measure_one(s, order[i], r, i);
+			measure_one(s, order[i], r, i);
 			progress_advance(&s->progress);
-			if (fine)
-				session_save(s);
+			session_save(s);
 		}
 	}
 	progress_end(&s->progress);
-	if (!fine)
-		s->code = CODE_CRASHED;
 	free(order);
-	return fine;
+	free(s->failures);
+	s->failures = NULL;
 }

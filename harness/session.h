@@ -20,11 +20,17 @@ struct session {
 	struct progress progress;
 	uint64_t memory_max; /* bytes */
 	int code; /* the worst exit code so far */
+	unsigned *failures; /* of each translator of the plan: crashed or hung workers */
 };
 
-/* Measures all repetitions, writing as it goes. Returns false if a worker hangs: then the process
- * must end without releasing anything. session->code is set. */
-bool session_measure(struct session *s);
+/* Describes a plug-in for the plan: it is loaded in a worker process, and lost if that crashes. */
+plan_describe session_describe;
+/* Every engine of the plan can be opened, and pages=auto are chosen. An exit code. */
+int session_try_engines(struct session *s);
+/* Measures all repetitions, each in a worker process, writing as it goes. session->code is set. */
+void session_measure(struct session *s);
+/* Sets session->code unless it is worse already: files, crashed, void, then the others. */
+void session_raise(struct session *s, int code);
 /* Writes result.json as it stands. An error is CODE_FILES in session->code, said once. */
 void session_save(struct session *s);
 /* hist/, result.json; not the report. */

@@ -26,9 +26,9 @@ const struct translator *const translator_table[] = {
 };
 
 const char *const translator_capabilities[] = {
-	"objects", "references",       "spaces", "protect", "discard", "touch",	  "huge-2m",
-	"thp",	   "computes-nothing", "fork",	 "remap",   "io",      "private", "files",
-	"batch",   "self-check",       NULL,
+	"objects", "references",       "spaces",	"protect", "discard", "touch",	 "huge-2m",
+	"thp",	   "computes-nothing", "fork",		"remap",   "io",      "private", "files",
+	"batch",   "self-check",       "keeps-threads", NULL,
 };
 
 static int find_translator(struct translator_spec *spec, const char *name, char *error, size_t size)
@@ -103,6 +103,7 @@ void translator_spec_release(struct translator_spec *spec)
 		free((char *)spec->described->description);
 	}
 	free(spec->described);
+	free(spec->lost);
 	free(spec->text);
 	free(spec->copy);
 	free(spec->options);
@@ -142,6 +143,17 @@ void translator_spec_describe(struct translator_spec *spec, const char *name, co
 		abort();
 	memcpy(spec->described, &told, sizeof(told));
 	spec->translator = spec->described;
+}
+
+void translator_spec_lose(struct translator_spec *spec, int rc, const char *reason)
+{
+	if (!spec->translator)
+		translator_spec_describe(spec, spec->text, "unknown", "could not be loaded", 0);
+	free(spec->lost);
+	spec->lost_rc = rc;
+	spec->lost = strdup(reason);
+	if (!spec->lost)
+		abort();
 }
 
 int translator_spec_open(const struct translator_spec *spec, const char *pages, const char *as,

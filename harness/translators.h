@@ -22,6 +22,8 @@ struct translator_spec {
 	/* Of a plug-in NULL until it is loaded (a worker process) or described. */
 	const struct translator *translator;
 	const char *path; /* of a plug-in; NULL: built in */
+	char *lost; /* why it is not measured at all, owned; NULL: it is */
+	int lost_rc; /* -ECHILD: it crashed or hung; -EBADE: it is wrong */
 	struct translator *described; /* translator, if it is only described; owned */
 	char *copy; /* what path and options point into */
 	struct translator_option *options; /* the user's, ends with a NULL key */
@@ -41,6 +43,8 @@ int translator_spec_load(struct translator_spec *spec, bool allow_writable, char
 /* What a worker process told of a plug-in: a table without functions. Strings are copied. */
 void translator_spec_describe(struct translator_spec *spec, const char *name, const char *version,
 			      const char *description, uint64_t capabilities);
+/* It is not measured, for that reason; of a plug-in that was never described nothing is known. */
+void translator_spec_lose(struct translator_spec *spec, int rc, const char *reason);
 
 /*
  * Opens an engine with the user's options and pages, as, memory_max (bytes). 0 or -errno with a

@@ -186,7 +186,13 @@ void *worker_main(void *argument)
 	const struct workload *workload = w->run->workload;
 	const struct workload_role *role = &workload->roles[w->role];
 	unsigned cpu, node;
-	int rc = settle(rw);
+	char name[16];
+	int rc;
+
+	/* A crash says in which thread; the kernel keeps 15 characters. */
+	snprintf(name, sizeof(name), "%.11s %u", role->name, w->role_index % 1000);
+	pthread_setname_np(pthread_self(), name);
+	rc = settle(rw);
 
 	rw->round = role->round		 ? role->round
 		    : workload->round_of ? workload->round_of(w->run, w->role)

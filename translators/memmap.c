@@ -494,7 +494,7 @@ const struct translator translator_memmap = {
 			TRANSLATOR_CAN_PROTECT | TRANSLATOR_CAN_DISCARD | TRANSLATOR_CAN_TOUCH |
 			TRANSLATOR_CAN_HUGE_2M | TRANSLATOR_CAN_THP | TRANSLATOR_CAN_FORK |
 			TRANSLATOR_CAN_REMAP | TRANSLATOR_CAN_IO | TRANSLATOR_CAN_PRIVATE |
-			TRANSLATOR_CAN_SELF_CHECK,
+			TRANSLATOR_CAN_SELF_CHECK | TRANSLATOR_KEEPS_THREADS, /* liburcu's */
 	.open = memmap_open,
 	.close = memmap_close,
 	.thread_enter = memmap_thread_enter,

@@ -16,7 +16,8 @@
  *   - Whatever a capability bit promises must be there: a bit with a NULL function is refused. A
  *     function whose bit is clear is never called. thread_enter, thread_leave, prefault and
  *     placement have no bit: NULL means that there is nothing to do, or to tell.
- *   - A translator neither prints, exits, changes signal masks, nor leaves a thread behind close.
+ *   - A translator neither prints, exits, changes signal masks, nor leaves a thread behind close
+ *     (but those of a runtime that serves the whole process, said by TRANSLATOR_KEEPS_THREADS).
  *     If it handles SIGSEGV or SIGBUS (touch), what is not its own goes to the handler before.
  *   - Several engines may be open at once. C99-clean, usable from C++, includes only C headers.
  *
@@ -79,7 +80,8 @@ enum {
 	TRANSLATOR_CAN_PRIVATE = 1 << 12, /* TRANSLATOR_MAP_PRIVATE */
 	TRANSLATOR_CAN_FILES = 1 << 13, /* TRANSLATOR_OBJECT_FILE, object_sync */
 	TRANSLATOR_CAN_BATCH = 1 << 14,
-	TRANSLATOR_CAN_SELF_CHECK = 1 << 15
+	TRANSLATOR_CAN_SELF_CHECK = 1 << 15,
+	TRANSLATOR_KEEPS_THREADS = 1 << 16 /* a runtime or library in it has some of its own */
 };
 
 enum { TRANSLATOR_READ = 1, TRANSLATOR_WRITE = 2, TRANSLATOR_EXEC = 4 };

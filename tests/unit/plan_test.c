@@ -38,7 +38,7 @@ static struct fixture planned(const char *machine, ...)
 		fail_msg("%s", error);
 	if (topology_load(&f.topology, machine, error, sizeof(error)))
 		fail_msg("%s", error);
-	f.rc = plan_create(&f.plan, &f.options, &f.topology, error, sizeof(error));
+	f.rc = plan_create(&f.plan, &f.options, &f.topology, NULL, error, sizeof(error));
 	return f;
 }
 

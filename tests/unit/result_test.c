@@ -31,7 +31,7 @@ static int setup(void **state)
 	(void)state;
 	if (options_parse(&options, FOR_RUN, 9, argv, error, sizeof(error)) ||
 	    topology_load(&topology, "pack:2 core:2 pu:2", error, sizeof(error)) ||
-	    plan_create(&plan, &options, &topology, error, sizeof(error)))
+	    plan_create(&plan, &options, &topology, NULL, error, sizeof(error)))
 		return -1;
 	source = (struct clock_source){ .hz = 1e9, .step_ns = 1, .pair_ns = 20 };
 	result = (struct result){ .options = &options,
