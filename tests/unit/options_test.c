@@ -185,7 +185,7 @@ static char *captured(void (*write)(FILE *))
 
 static void write_help(FILE *out)
 {
-	options_help(FOR_RUN, out);
+	options_help(~0u, out);
 }
 
 static void write_completion(FILE *out)
