@@ -281,7 +281,7 @@ void mm_get_stat(struct mm *mm, struct mm_stat *out)
 	out->host_widened = atomic_load(&mm->host_widened);
 	list_lock(mm);
 	for (struct mm_space *s = mm->first_space; s; s = s->next) {
-		out->metadata_bytes += sizeof(*s) + space_arenas_bytes();
+		out->metadata_bytes += sizeof(*s) + space_arenas_bytes(s);
 		if (!s->host)
 			continue;
 		out->host_maps += atomic_load(&s->host->maps);

@@ -43,7 +43,8 @@ struct mm_space {
 	struct host_space *host; /* immutable; NULL: none */
 	uint64_t end_page; /* immutable: addresses are below */
 	_Atomic uint32_t forking; /* a fork is copying: see fault_waits_for_fork() */
-	struct space_arena *arenas; /* one a CPU; immutable */
+	struct space_arena *arenas; /* immutable */
+	unsigned arena_count; /* one a CPU that there may be; immutable */
 	struct mm_space *next, **previous; /* under mm->list_lock */
 	/* Some page was pinned once. Set under the entry lock of the page before it is pinned, so
 	 * whoever has that lock later sees it. */

@@ -20,17 +20,16 @@
 
 static struct space_arena *mine(struct mm_space *s)
 {
-	return &s->arenas[percpu_id() % percpu_count()];
+	return &s->arenas[percpu_id() % s->arena_count];
 }
 
 int space_arenas_init(struct mm_space *s)
 {
-	size_t bytes = percpu_count() * sizeof(s->arenas[0]);
-
-	s->arenas = mm_aligned_alloc(_Alignof(struct space_arena), bytes);
+	s->arena_count = s->mm->node_pool.cpus; /* percpu_count() reads a file */
+	s->arenas = mm_aligned_alloc(_Alignof(struct space_arena), space_arenas_bytes(s));
 	if (!s->arenas)
 		return -ENOMEM;
-	for (unsigned i = 0; i < percpu_count(); i++) {
+	for (unsigned i = 0; i < s->arena_count; i++) {
 		atomic_init(&s->arenas[i].next, 0);
 		atomic_init(&s->arenas[i].end, 0);
 	}
@@ -43,9 +42,9 @@ void space_arenas_release(struct mm_space *s)
 	s->arenas = NULL;
 }
 
-uint64_t space_arenas_bytes(void)
+uint64_t space_arenas_bytes(const struct mm_space *s)
 {
-	return percpu_count() * sizeof(struct space_arena);
+	return s->arena_count * sizeof(s->arenas[0]);
 }
 
 bool space_arena_pick(struct mm_space *s, uint64_t pages, uint64_t align, uint64_t *start)
@@ -74,7 +73,7 @@ void space_arena_gave(struct mm_space *s, uint64_t start, uint64_t end)
 /* Does the arena of some CPU reach into [start, end)? *after: where that one ends. */
 static bool is_taken(const struct mm_space *s, uint64_t start, uint64_t end, uint64_t *after)
 {
-	for (unsigned i = 0; i < percpu_count(); i++) {
+	for (unsigned i = 0; i < s->arena_count; i++) {
 		uint64_t stop = atomic_load_explicit(&s->arenas[i].end, memory_order_relaxed);
 		uint64_t next = atomic_load_explicit(&s->arenas[i].next, memory_order_relaxed);
 
@@ -88,7 +87,7 @@ static bool is_taken(const struct mm_space *s, uint64_t start, uint64_t end, uin
 
 void space_arena_choose(struct mm_space *s, uint64_t pages)
 {
-	uint64_t size = s->end_page / ARENA_PART / percpu_count();
+	uint64_t size = s->end_page / ARENA_PART / s->arena_count;
 	struct space_arena *a = mine(s);
 	uint64_t from;
 	uint64_t start;

@@ -34,6 +34,6 @@ void space_arena_move(struct mm_space *s, uint64_t next);
 /* [start, end) was unmapped: if it was the last that was taken, it is the next. */
 void space_arena_gave(struct mm_space *s, uint64_t start, uint64_t end);
 /* Bytes that a space has for its arenas. */
-uint64_t space_arenas_bytes(void);
+uint64_t space_arenas_bytes(const struct mm_space *s);
 /* Chooses an arena for this CPU, if `pages` would fit in one. */
 void space_arena_choose(struct mm_space *s, uint64_t pages);
