@@ -376,9 +376,12 @@ struct unit {
 	bool writable;
 };
 
+/* An element of the set is as many units of one owner as follow each other. */
 struct model {
 	struct unit units[MODEL_MAX];
 	size_t count;
+	size_t elements[2]; /* by writable */
+	size_t splits, merges; /* operations that left more elements by a cut, fewer by an add */
 };
 
 static int unit_compare(const void *x, const void *y)
@@ -424,11 +427,24 @@ static bool model_mapped(const struct model *m, uint64_t offset)
 	return i < m->count && m->units[i].offset == offset;
 }
 
+/* How many of the units just below and above u, of the same owner, are there. */
+static size_t model_neighbours(const struct model *m, const struct unit *u)
+{
+	struct unit below = *u, above = *u;
+
+	below.offset -= PAGE;
+	below.address -= PAGE;
+	above.offset += PAGE;
+	above.address += PAGE;
+	return (u->offset && model_has(m, &below)) + (size_t)model_has(m, &above);
+}
+
 static void model_put(struct model *m, const struct unit *u)
 {
 	size_t i = model_find(m, u);
 
 	assert_true(m->count < MODEL_MAX);
+	m->elements[u->writable] += 1 - model_neighbours(m, u);
 	memmove(&m->units[i + 1], &m->units[i], (m->count - i) * sizeof(*u));
 	m->units[i] = *u;
 	m->count++;
@@ -438,6 +454,7 @@ static void model_drop(struct model *m, const struct unit *u)
 {
 	size_t i = model_find(m, u);
 
+	m->elements[u->writable] += model_neighbours(m, u) - 1;
 	m->count--;
 	memmove(&m->units[i], &m->units[i + 1], (m->count - i) * sizeof(*u));
 }
@@ -447,7 +464,7 @@ static void model_apply(struct model *m, bool adding, unsigned space, struct add
 			uint64_t offset, bool writable)
 {
 	struct mappable_range expected[MODEL_PAGES];
-	size_t count = 0;
+	size_t count = 0, before = m->elements[writable];
 
 	for (uint64_t at = ar.start; at < ar.end; at += PAGE) {
 		struct unit u = { at - ar.start + offset, spaces[space].id, at, writable };
@@ -472,6 +489,8 @@ static void model_apply(struct model *m, bool adding, unsigned space, struct add
 	assert_int_equal(trace.range_count, count);
 	for (size_t i = 0; i < count; i++)
 		expect_range(i, expected[i].start, expected[i].end);
+	m->merges += adding && m->elements[writable] < before;
+	m->splits += !adding && m->elements[writable] > before;
 }
 
 static struct unit seen[MODEL_MAX];
@@ -542,13 +561,18 @@ static uint64_t next_random(uint64_t *state)
 	return *state >> 33;
 }
 
+static void model_check_counts(const struct model *m, const struct mapping_set *set) NO_TSA
+{
+	assert_int_equal(mapping_set_count(set), m->elements[0] + m->elements[1]);
+	assert_int_equal(mapping_set_writable_count(set), m->elements[1]);
+}
+
 static void test_model(void **state)
 {
 	static struct model m;
 	struct mapping_set *set = *state;
 	uint64_t random = 42;
 
-	m.count = 0;
 	for (int i = 0; i < 120000; i++) {
 		unsigned space = next_random(&random) % 4;
 		uint64_t base = (1 + next_random(&random) % 3) << 30;
@@ -575,10 +599,12 @@ static void test_model(void **state)
 			invalidate(set, mr.start, mr.end, false);
 			model_compare_calls(&m, mr);
 		}
+		model_check_counts(&m, set);
 		if (i % 64 == 0)
 			model_compare(&m, set);
 	}
 	model_compare(&m, set);
+	assert_true(m.splits > 1000 && m.merges > 1000);
 }
 
 int main(void)
