@@ -2,10 +2,8 @@
 /*
  * memory_file_model_test.c - memory files against a model that is an array of counts.
  *
- * One thread: random operations, each answer foretold by the model. Several threads: references
- * travel between threads through slots, so that pages are freed far from where they came from and
- * reservations end while others hold their pages. The model's count goes up before a reference
- * is made known and down before it is dropped, so whoever is handed a page must find it at zero.
+ * Random operations, each answer foretold by the model; with and without a limit, and with pages
+ * of 2 MiB where the host has some. Several threads: memory_file_threads_test.c.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,121 +12,68 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/memory_file.h"
 
-#define HUGE ((uint32_t)MM_HUGE_PAGES)
-#define SPAN (UINT64_C(8) << 30)
-#define SPAN_PAGES (SPAN / MM_PAGE_SIZE)
+#define HUGEPAGES 24
+#include "tests/unit/hugepages.h"
+#include "tests/unit/memory_file_fixture.h"
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-enum { MODEL_STEPS = 20000, STRESS_STEPS = 1500 };
+enum { MODEL_STEPS = 20000 };
 #else
-enum { MODEL_STEPS = 60000, STRESS_STEPS = 6000 };
+enum { MODEL_STEPS = 60000 };
 #endif
-enum { RUNS = 24, SLOTS = 192, BLOCK_SLOTS = 6, THREADS = 4, LIVE_MAX = 20000 };
+enum { RUNS = 24, PINS = 64, LIVE_MAX = 20000 };
 
 struct run {
 	uint32_t first, pages;
 	enum page_class cls;
 };
 
-static uint32_t next_random(uint64_t *seed)
-{
-	*seed ^= *seed << 13;
-	*seed ^= *seed >> 7;
-	*seed ^= *seed << 17;
-	return (uint32_t)(*seed >> 16);
-}
-
-static struct memory_file *make(void)
-{
-	struct memory_file_opts opts = { .span_bytes = SPAN, .retain_bytes = UINT64_C(16) << 20 };
-	struct memory_file *mf = NULL;
-
-	assert_int_equal(memory_file_create(&opts, &mf), 0);
-	return mf;
-}
-
-/* Nothing was lost: all gigabytes of the span (but the first) can be reserved as a whole. */
-static void all_is_free(struct memory_file *mf)
-{
-	uint32_t runs[8];
-	int n = 0;
-
-	/* Asking for no memory takes over what other CPUs freed, all the same. */
-	assert_int_equal(memory_file_prefault(mf, 0, PAGE_4K, 0), 0);
-	for (int cls = 0; cls <= PAGE_2M; cls++)
-		while (n < 8 && !memory_file_reserve(mf, 0, (enum page_class)cls,
-						     MEMORY_CHUNK_PAGES, 0, &runs[n]))
-			n++;
-	assert_int_equal(n, 7);
-	while (n)
-		memory_file_unreserve(mf, runs[--n], MEMORY_CHUNK_PAGES);
-	memory_file_check(mf);
-}
-
-static void finish(struct memory_file *mf)
-{
-	struct memory_file_stat st;
-
-	memory_file_check(mf);
-	memory_file_get_stat(mf, &st);
-	assert_int_equal(st.live_pages, 0);
-	all_is_free(mf);
-	memory_file_destroy(mf);
-}
-
-/* A length of run: short, about a block, or several blocks. */
-static uint32_t random_pages(uint64_t *seed)
-{
-	switch (next_random(seed) % 3) {
-	case 0:
-		return 1 + next_random(seed) % 511;
-	case 1:
-		return 512 + next_random(seed) % 3;
-	default:
-		return 512 + next_random(seed) % 3000;
-	}
-}
-
 /* ---- one thread ---- */
 
 struct model {
 	struct memory_file *mf;
 	uint64_t seed;
-	uint32_t *refs; /* by page */
-	uint8_t *reserved, *stamped; /* by page */
+	uint64_t max_blocks; /* of host memory; 0: no limit */
+	bool huge_pages; /* class 2m as well */
+	uint32_t *refs; /* by page; pins count */
+	uint8_t *pins; /* by page */
+	uint8_t *reserved, *stamped; /* by page; reserved 2: by a short run */
+	uint8_t *touched; /* by block of a run: a page of it was claimed */
 	uint32_t *place; /* by page: its index in live */
 	uint32_t live[LIVE_MAX];
-	uint32_t live_count;
+	uint32_t pinned[PINS];
+	uint32_t live_count, pin_count;
+	uint32_t refusals, huge_blocks, partial; /* what happened, so that it is known to have */
 	struct run runs[RUNS];
 };
 
-static bool page_is_zero(struct memory_file *mf, uint32_t page)
-{
-	const uint64_t *p = (const uint64_t *)memory_file_memory(mf, page);
-
-	return p[0] == 0 && p[1] == 0 && p[511] == 0;
-}
-
-/* A page was handed out with one reference. */
-static void model_got(struct model *m, uint32_t page)
+static void model_stamp(struct model *m, uint32_t page)
 {
 	uint64_t *p = (uint64_t *)memory_file_memory(m->mf, page);
 
+	m->stamped[page] = 1;
+	p[0] = p[511] = page;
+}
+
+/* A page was handed out with one reference. */
+static void model_got(struct model *m, uint32_t page, enum page_class cls)
+{
 	assert_int_equal(m->refs[page], 0);
+	assert_int_equal(memory_file_class(m->mf, page), cls);
 	assert_true(page_is_zero(m->mf, page));
 	m->refs[page] = 1;
 	m->place[page] = m->live_count;
 	m->live[m->live_count++] = page;
-	m->stamped[page] = next_random(&m->seed) % 2;
-	if (m->stamped[page]) {
+	m->stamped[page] = 0;
+	if (next_random(&m->seed) % 2) {
 		memory_file_mark_dirty(m->mf, page);
-		p[0] = p[511] = page;
+		model_stamp(m, page);
 	}
 }
 
@@ -147,21 +92,66 @@ static void model_drop(struct model *m, uint32_t page)
 	m->place[last] = m->place[page];
 }
 
+/* Blocks that cannot be had back: with a live page or a short run, or touched and reserved. */
+static uint64_t model_blocks(const struct model *m)
+{
+	uint64_t blocks = 0;
+
+	for (uint32_t block = 0; block < SPAN_PAGES / HUGE; block++) {
+		bool needed = m->touched[block];
+
+		for (uint32_t i = 0; i < HUGE && !needed; i++)
+			needed = m->refs[block * HUGE + i] || m->reserved[block * HUGE + i] == 2;
+		blocks += needed;
+	}
+	return blocks;
+}
+
+/* No memory is an answer only where there is none. A pool of each CPU may keep two blocks, and
+ * what was retained when a run was cut from it is the run's, claimed or not. */
+static void model_refused(struct model *m, int rc, enum page_class cls)
+{
+	assert_int_equal(rc, -ENOMEM);
+	if (cls == PAGE_2M)
+		return; /* how many the host has is its own affair */
+	assert_true(m->max_blocks != 0);
+	if (m->refusals++ % 64 == 0)
+		assert_true(model_blocks(m) + RETAINED +
+				    2 * (uint64_t)sysconf(_SC_NPROCESSORS_CONF) >=
+			    m->max_blocks);
+}
+
+static enum page_class huge_class(struct model *m)
+{
+	return m->huge_pages && next_random(&m->seed) % 2 ? PAGE_2M : PAGE_THP;
+}
+
 static void model_alloc(struct model *m)
 {
+	enum page_class cls = huge_class(m);
 	uint32_t page;
+	int rc;
 
 	if (next_random(&m->seed) % 64) {
-		assert_int_equal(memory_file_alloc(m->mf, MEMORY_NODE_ANY, &page), 0);
+		rc = memory_file_alloc(m->mf, MEMORY_NODE_ANY, &page);
+		if (rc) {
+			model_refused(m, rc, PAGE_4K);
+			return;
+		}
 		assert_false(m->reserved[page]);
-		model_got(m, page);
+		model_got(m, page, PAGE_4K);
 		return;
 	}
-	assert_int_equal(memory_file_alloc_huge(m->mf, 0, PAGE_THP, &page), 0);
+	rc = memory_file_alloc_huge(m->mf, 0, cls, &page);
+	if (rc) {
+		model_refused(m, rc, cls);
+		return;
+	}
 	for (uint32_t i = 0; i < HUGE; i++) {
 		assert_false(m->reserved[page + i]);
-		model_got(m, page + i);
+		model_got(m, page + i, cls);
 	}
+	m->huge_blocks += cls == PAGE_2M;
 }
 
 static void model_reserve(struct model *m, struct run *r)
@@ -169,12 +159,19 @@ static void model_reserve(struct model *m, struct run *r)
 	uint32_t congruent = next_random(&m->seed) % HUGE;
 
 	r->pages = random_pages(&m->seed);
-	r->cls = next_random(&m->seed) % 3 ? PAGE_4K : PAGE_THP;
-	if (r->cls == PAGE_THP)
+	r->cls = next_random(&m->seed) % 3 ? PAGE_4K : huge_class(m);
+	if (r->cls != PAGE_4K)
 		congruent = 0;
-	assert_int_equal(memory_file_reserve(m->mf, MEMORY_NODE_ANY, r->cls, r->pages, congruent,
-					     &r->first),
-			 0);
+	int rc =
+		memory_file_reserve(m->mf, MEMORY_NODE_ANY, r->cls, r->pages, congruent, &r->first);
+
+	if (rc) {
+		/* A short run has its memory at once. */
+		assert_true(r->cls == PAGE_4K && r->pages < HUGE);
+		model_refused(m, rc, PAGE_4K);
+		r->pages = 0;
+		return;
+	}
 	if (r->pages >= HUGE)
 		assert_int_equal(r->first % HUGE, congruent);
 	assert_int_equal(r->first / MEMORY_CHUNK_PAGES,
@@ -182,7 +179,7 @@ static void model_reserve(struct model *m, struct run *r)
 	for (uint32_t i = r->first; i < r->first + r->pages; i++) {
 		assert_int_equal(m->refs[i], 0);
 		assert_false(m->reserved[i]);
-		m->reserved[i] = 1;
+		m->reserved[i] = r->cls == PAGE_4K && r->pages < HUGE ? 2 : 1;
 	}
 }
 
@@ -190,66 +187,142 @@ static void model_unreserve(struct model *m, struct run *r)
 {
 	memory_file_unreserve(m->mf, r->first, r->pages);
 	memset(m->reserved + r->first, 0, r->pages);
+	/* The ends of a run that is cut from whole blocks are nobody else's. */
+	if (r->cls != PAGE_4K || r->pages >= HUGE)
+		memset(m->touched + r->first / HUGE, 0,
+		       (r->first + r->pages - 1) / HUGE - r->first / HUGE + 1);
 	r->pages = 0;
+}
+
+/* What a claim of [first, first + pages) said. */
+static void model_claimed(struct model *m, const struct run *r, uint32_t first, uint32_t pages,
+			  int rc)
+{
+	bool busy = false;
+
+	for (uint32_t i = 0; i < pages; i++)
+		busy |= m->refs[first + i] != 0;
+	if (rc == -ENOMEM) {
+		model_refused(m, rc, r->cls);
+		return;
+	}
+	assert_int_equal(rc, busy ? -EBUSY : 0);
+	if (r->cls != PAGE_4K || r->pages >= HUGE)
+		m->touched[first / HUGE] = 1;
+	for (uint32_t i = 0; !busy && i < pages; i++)
+		model_got(m, first + i, r->cls);
+	m->huge_blocks += !busy && pages == HUGE && r->cls == PAGE_2M;
 }
 
 static void model_claim(struct model *m, const struct run *r)
 {
 	uint32_t page = r->first + next_random(&m->seed) % r->pages;
 	uint32_t block = page / HUGE * HUGE;
-	bool busy = false;
 
-	if (r->cls == PAGE_THP && next_random(&m->seed) % 4 == 0 &&
+	if (r->cls != PAGE_4K && next_random(&m->seed) % 4 == 0 &&
 	    block + HUGE <= r->first + r->pages) {
-		for (uint32_t i = 0; i < HUGE; i++)
-			busy |= m->refs[block + i] != 0;
-		assert_int_equal(memory_file_claim_huge(m->mf, block), busy ? -EBUSY : 0);
-		for (uint32_t i = 0; !busy && i < HUGE; i++)
-			model_got(m, block + i);
+		model_claimed(m, r, block, HUGE, memory_file_claim_huge(m->mf, block));
 		return;
 	}
 	for (uint32_t end = page + 1 + next_random(&m->seed) % 40;
-	     page < end && page < r->first + r->pages; page++) {
-		busy = m->refs[page] != 0;
-		assert_int_equal(memory_file_claim(m->mf, page), busy ? -EBUSY : 0);
-		if (!busy)
-			model_got(m, page);
-	}
+	     page < end && page < r->first + r->pages; page++)
+		model_claimed(m, r, page, 1, memory_file_claim(m->mf, page));
 }
 
-/* inc or dec of a live page, or of its whole block if all of it is live. */
+/*
+ * A range of live pages around a random one: any length, over block borders, or just its whole
+ * block where that is live. With `spare`, each has a reference that is no pin. 0: none.
+ */
+static uint32_t model_range(struct model *m, bool spare, uint32_t *first)
+{
+	uint32_t page = m->live[next_random(&m->seed) % m->live_count];
+	uint32_t most = 1 + next_random(&m->seed) % (next_random(&m->seed) % 4 ? 64 : 1500);
+	uint32_t from = page - next_random(&m->seed) % most, start = page, end = page;
+
+	if (next_random(&m->seed) % 4 == 0) {
+		from = page / HUGE * HUGE;
+		most = HUGE;
+	}
+	while (end < from + most && m->refs[end] > (spare ? m->pins[end] : 0))
+		end++;
+	if (end == page)
+		return 0;
+	while (start > from && m->refs[start - 1] > (spare ? m->pins[start - 1] : 0))
+		start--;
+	*first = start;
+	m->partial += end - start > 1 && (start % HUGE || end % HUGE);
+	return end - start;
+}
+
+/* Single references come and go, and those of ranges. */
 static void model_count(struct model *m, bool up)
 {
-	uint32_t page, block;
-	bool all = true;
+	uint32_t first, pages = m->live_count ? model_range(m, !up, &first) : 0;
 
-	if (!m->live_count)
-		return;
-	page = m->live[next_random(&m->seed) % m->live_count];
-	block = page / HUGE * HUGE;
-	for (uint32_t i = 0; i < HUGE; i++)
-		all &= m->refs[block + i] != 0;
-	if (all && next_random(&m->seed) % 4) {
-		for (uint32_t i = 0; i < HUGE; i++) {
-			if (up)
-				m->refs[block + i]++;
-			else
-				model_drop(m, block + i);
-		}
+	for (uint32_t i = 0; i < pages; i++) {
 		if (up)
-			memory_file_inc_range(m->mf, block, HUGE);
+			m->refs[first + i]++;
 		else
-			memory_file_dec_range(m->mf, block, HUGE);
-	} else if (up) {
-		m->refs[page]++;
-		if (next_random(&m->seed) % 2)
-			memory_file_inc(m->mf, page);
-		else
-			assert_true(memory_file_inc_not_zero(m->mf, page));
-	} else {
-		model_drop(m, page);
-		memory_file_dec(m->mf, page);
+			model_drop(m, first + i);
 	}
+	if (!pages)
+		return;
+	if (pages == 1 && up && next_random(&m->seed) % 2)
+		assert_true(memory_file_inc_not_zero(m->mf, first));
+	else if (pages == 1 && up)
+		memory_file_inc(m->mf, first);
+	else if (pages == 1)
+		memory_file_dec(m->mf, first);
+	else if (up)
+		memory_file_inc_range(m->mf, first, pages);
+	else
+		memory_file_dec_range(m->mf, first, pages);
+}
+
+static void model_pin(struct model *m)
+{
+	uint32_t page = m->live[next_random(&m->seed) % m->live_count];
+
+	if (m->pin_count == PINS || m->pins[page] == UINT8_MAX)
+		return;
+	memory_file_pin(m->mf, page);
+	m->refs[page]++;
+	m->pins[page]++;
+	m->pinned[m->pin_count++] = page;
+	assert_int_equal(memory_file_pins(m->mf, page), m->pins[page]);
+}
+
+static void model_unpin(struct model *m)
+{
+	uint32_t at = next_random(&m->seed) % m->pin_count, page = m->pinned[at];
+
+	m->pinned[at] = m->pinned[--m->pin_count];
+	m->pins[page]--;
+	model_drop(m, page);
+	memory_file_unpin(m->mf, page);
+	assert_int_equal(memory_file_pins(m->mf, page), m->pins[page]);
+}
+
+/* What changes no count: a block counted page by page, dirty pages, hints that are stale. */
+static void model_look(struct model *m)
+{
+	uint32_t first, pages = model_range(m, false, &first);
+	uint32_t page = next_random(&m->seed) % (uint32_t)SPAN_PAGES;
+	const struct run *r = &m->runs[next_random(&m->seed) % RUNS];
+
+	if (next_random(&m->seed) % 4 == 0)
+		memory_file_split_block(m->mf, memory_file_block(m->mf, first));
+	if (next_random(&m->seed) % 2) {
+		memory_file_mark_dirty_range(m->mf, first, pages);
+		for (uint32_t i = 0; i < pages; i++)
+			model_stamp(m, first + i);
+	}
+	for (uint32_t i = 0; i < pages; i++)
+		assert_int_equal(memory_file_count(m->mf, first + i), m->refs[first + i]);
+	if (r->pages)
+		page = r->first + next_random(&m->seed) % r->pages;
+	if (!m->refs[page])
+		assert_false(memory_file_inc_not_zero(m->mf, page));
 }
 
 static void model_check(struct model *m)
@@ -261,43 +334,58 @@ static void model_check(struct model *m)
 	assert_int_equal(st.live_pages, m->live_count);
 	for (uint32_t i = 0; i < m->live_count; i++)
 		assert_int_equal(memory_file_count(m->mf, m->live[i]), m->refs[m->live[i]]);
+	if (m->max_blocks)
+		assert_true(st.host_bytes[PAGE_4K] + st.host_bytes[PAGE_2M] <=
+			    m->max_blocks * MM_HUGE_SIZE);
 }
 
-static void test_random_operations(void **state)
+static void model_step(struct model *m)
 {
-	struct model *m = calloc(1, sizeof(*m));
+	struct run *r = &m->runs[next_random(&m->seed) % RUNS];
+	uint32_t what = next_random(&m->seed) % 20;
+	bool room = m->live_count < LIVE_MAX - 2 * HUGE;
 
-	(void)state;
-	assert_non_null(m);
-	m->mf = make();
+	if (what < 4 && room)
+		model_alloc(m);
+	else if (what < 8 && r->pages && room)
+		model_claim(m, r);
+	else if (what < 9 && !r->pages)
+		model_reserve(m, r);
+	else if (what < 9 && next_random(&m->seed) % 4 == 0)
+		model_unreserve(m, r);
+	else if (what == 9 && m->live_count)
+		model_pin(m);
+	else if (what == 10 && m->pin_count)
+		model_unpin(m);
+	else if (what == 11 && m->live_count)
+		model_look(m);
+	else
+		model_count(m, what == 12);
+	for (int i = 0; !room && i < 200; i++)
+		model_count(m, false);
+}
+
+static void model_run(struct model *m, int steps)
+{
+	m->mf = make(m->max_blocks * MM_HUGE_SIZE);
 	m->seed = 88172645463325252u;
 	m->refs = calloc(SPAN_PAGES, sizeof(m->refs[0]));
 	m->place = calloc(SPAN_PAGES, sizeof(m->place[0]));
+	m->pins = calloc(SPAN_PAGES, 1);
 	m->reserved = calloc(SPAN_PAGES, 1);
 	m->stamped = calloc(SPAN_PAGES, 1);
-	for (int step = 0; step < MODEL_STEPS; step++) {
-		struct run *r = &m->runs[next_random(&m->seed) % RUNS];
-		uint32_t what = next_random(&m->seed) % 16;
-		bool room = m->live_count < LIVE_MAX - 2 * HUGE;
-
-		if (what < 4 && room)
-			model_alloc(m);
-		else if (what < 8 && r->pages && room)
-			model_claim(m, r);
-		else if (what < 9 && !r->pages)
-			model_reserve(m, r);
-		else if (what < 9 && next_random(&m->seed) % 4 == 0)
-			model_unreserve(m, r);
-		else
-			model_count(m, what == 9);
-		for (int i = 0; !room && i < 200; i++)
-			model_count(m, false);
+	m->touched = calloc(SPAN_PAGES / HUGE, 1);
+	for (int step = 0; step < steps; step++) {
+		model_step(m);
 		if (step % 2000 == 0)
 			model_check(m);
 	}
+	assert_true(m->partial > 100);
 	for (int i = 0; i < RUNS; i += 2)
 		if (m->runs[i].pages)
 			model_unreserve(m, &m->runs[i]);
+	while (m->pin_count)
+		model_unpin(m);
 	while (m->live_count)
 		model_count(m, false);
 	for (int i = 1; i < RUNS; i += 2)
@@ -306,201 +394,60 @@ static void test_random_operations(void **state)
 	finish(m->mf);
 	free(m->refs);
 	free(m->place);
+	free(m->pins);
 	free(m->reserved);
 	free(m->stamped);
+	free(m->touched);
+}
+
+static void test_random_operations(void **state)
+{
+	struct model *m = calloc(1, sizeof(*m));
+
+	(void)state;
+	assert_non_null(m);
+	model_run(m, MODEL_STEPS);
+	assert_int_equal(m->refusals, 0);
 	free(m);
 }
 
-/* ---- several threads ---- */
-
-static struct memory_file *shared;
-static _Atomic uint32_t *held; /* by page: references as the model counts them */
-static _Atomic uint32_t slots[SLOTS]; /* one reference to a page each */
-static _Atomic uint32_t block_slots[BLOCK_SLOTS]; /* one reference to 512 pages each */
-static _Atomic uint32_t wrongs; /* assertions of cmocka are for the main thread */
-
-static void expect(bool ok)
+static void test_limit(void **state)
 {
-	if (!ok)
-		atomic_fetch_add(&wrongs, 1);
-}
-
-/* A page came with one reference: it was nobody's, it is zero; it may get a stamp. */
-static void stress_got(uint32_t page, uint64_t *seed)
-{
-	uint64_t *p = (uint64_t *)memory_file_memory(shared, page);
-
-	expect(atomic_exchange(&held[page], 1) == 0);
-	expect(page_is_zero(shared, page));
-	if (next_random(seed) % 2) {
-		memory_file_mark_dirty(shared, page);
-		p[0] = p[511] = page;
-	}
-}
-
-static void stress_drop(uint32_t page)
-{
-	const uint64_t *p = (const uint64_t *)memory_file_memory(shared, page);
-
-	expect(p[0] == p[511] && (p[0] == 0 || p[0] == page));
-	expect(atomic_fetch_sub(&held[page], 1) >= 1);
-	memory_file_dec(shared, page);
-}
-
-/* Passes a reference on, for another one. */
-static void stress_pass(uint32_t page, uint64_t *seed)
-{
-	uint32_t other = atomic_exchange(&slots[next_random(seed) % SLOTS], page);
-
-	if (other)
-		stress_drop(other);
-}
-
-static void stress_share(uint32_t page, uint64_t *seed)
-{
-	for (uint32_t n = next_random(seed) % 3; n; n--) {
-		atomic_fetch_add(&held[page], 1);
-		memory_file_inc(shared, page);
-		stress_pass(page, seed);
-	}
-	stress_pass(page, seed);
-}
-
-/* A reference to a whole block ends in one step, or in parts that are passed on. */
-static void stress_drop_block(uint32_t first, uint64_t *seed)
-{
-	if (next_random(seed) % 2) {
-		for (uint32_t i = 0; i < HUGE; i++)
-			atomic_fetch_sub(&held[first + i], 1);
-		memory_file_dec_range(shared, first, HUGE);
-		return;
-	}
-	for (uint32_t i = 0; i < HUGE; i++)
-		if (i % 16)
-			stress_drop(first + i);
-		else
-			stress_pass(first + i, seed);
-}
-
-static void stress_pass_block(uint32_t first, uint64_t *seed)
-{
-	uint32_t other = atomic_exchange(&block_slots[next_random(seed) % BLOCK_SLOTS], first);
-
-	if (other)
-		stress_drop_block(other, seed);
-}
-
-static void stress_block(uint64_t *seed)
-{
-	uint32_t first, run = 0;
-	bool reserved = next_random(seed) % 2;
-	int rc;
-
-	if (reserved) {
-		rc = memory_file_reserve(shared, 0, PAGE_THP, 2 * HUGE, 0, &run);
-		expect(rc == 0);
-		first = run;
-		rc = rc ? rc : memory_file_claim_huge(shared, first);
-	} else {
-		rc = memory_file_alloc_huge(shared, 0, PAGE_THP, &first);
-	}
-	expect(rc == 0);
-	if (rc)
-		return;
-	for (uint32_t i = 0; i < HUGE; i++)
-		stress_got(first + i, seed);
-	for (uint32_t n = next_random(seed) % 3; n; n--) {
-		for (uint32_t i = 0; i < HUGE; i++)
-			atomic_fetch_add(&held[first + i], 1);
-		memory_file_inc_range(shared, first, HUGE);
-		stress_pass_block(first, seed);
-	}
-	stress_pass_block(first, seed);
-	if (reserved)
-		memory_file_unreserve(shared, run, 2 * HUGE);
-}
-
-static void stress_run(uint64_t *seed)
-{
-	uint32_t first, pages = random_pages(seed);
-	int rc = memory_file_reserve(shared, MEMORY_NODE_ANY, PAGE_4K, pages, next_random(seed),
-				     &first);
-
-	expect(rc == 0);
-	for (int n = 0; !rc && n < 300; n++) {
-		uint32_t page = first + next_random(seed) % pages;
-		int got = memory_file_claim(shared, page);
-
-		expect(got == 0 || got == -EBUSY);
-		if (got)
-			continue;
-		stress_got(page, seed);
-		stress_share(page, seed);
-	}
-	if (!rc)
-		memory_file_unreserve(shared, first, pages);
-}
-
-static void *stress_thread(void *arg)
-{
-	uint64_t seed = 0x9e3779b97f4a7c15u * (uint64_t)(1 + (uintptr_t)arg);
-
-	for (int step = 0; step < STRESS_STEPS; step++) {
-		uint32_t what = next_random(&seed) % 64;
-		uint32_t page;
-
-		if (what == 0) {
-			stress_block(&seed);
-		} else if (what < 6) {
-			stress_run(&seed);
-		} else if (what < 8) {
-			/* A hint that may be stale: a reference, or none. */
-			page = atomic_load(&slots[next_random(&seed) % SLOTS]);
-			if (page && memory_file_inc_not_zero(shared, page))
-				memory_file_dec(shared, page);
-		} else if (!memory_file_alloc(shared, MEMORY_NODE_ANY, &page)) {
-			stress_got(page, &seed);
-			stress_share(page, &seed);
-		} else {
-			expect(false);
-		}
-	}
-	return NULL;
-}
-
-static void test_threads(void **state)
-{
-	pthread_t threads[THREADS];
-	uint64_t seed = 1;
+	struct model *m = calloc(1, sizeof(*m));
 
 	(void)state;
-	shared = make();
-	held = calloc(SPAN_PAGES, sizeof(held[0]));
-	assert_non_null(held);
-	for (uintptr_t i = 0; i < THREADS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, stress_thread, (void *)i), 0);
-	for (int i = 0; i < THREADS; i++)
-		pthread_join(threads[i], NULL);
-	memory_file_check(shared);
-	for (uint32_t page = 0; page < SPAN_PAGES; page++)
-		if (held[page])
-			assert_int_equal(memory_file_count(shared, page), held[page]);
-	for (int i = 0; i < BLOCK_SLOTS; i++)
-		if (block_slots[i])
-			stress_drop_block(block_slots[i], &seed);
-	for (int i = 0; i < SLOTS; i++)
-		if (slots[i])
-			stress_drop(slots[i]);
-	assert_int_equal(wrongs, 0);
-	finish(shared);
-	free((void *)held);
+	assert_non_null(m);
+	m->max_blocks = 40;
+	model_run(m, MODEL_STEPS);
+	assert_true(m->refusals > 100);
+	free(m);
+}
+
+static void test_huge_pages(void **state)
+{
+	struct model *m = calloc(1, sizeof(*m));
+	const char *why = NULL;
+
+	(void)state;
+	assert_non_null(m);
+	if (memory_file_probe(PAGE_2M, &why)) {
+		free(m);
+		print_message("SKIP: %s\n", why);
+		skip();
+	}
+	m->huge_pages = true;
+	model_run(m, MODEL_STEPS);
+	assert_true(m->huge_blocks > 10);
+	free(m);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random_operations),
-		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_limit),
+		cmocka_unit_test_setup_teardown(test_huge_pages, hugepages_setup,
+						hugepages_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
