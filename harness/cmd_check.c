@@ -11,6 +11,8 @@
 
 #include "harness/check.h"
 #include "harness/commands.h"
+#include "harness/conformance.h"
+#include "harness/plugin.h"
 #include "harness/translators.h"
 
 #define FILE_MAX (1 << 20)
@@ -211,6 +213,17 @@ static int replay(struct report *r, const struct check_request *request, const c
 	return finish(r, request, rc, error);
 }
 
+/* Before anything of a plug-in runs. 0 or -EINVAL with a sentence. */
+static int look_at(struct translator_spec *spec, const struct options *options, char *error,
+		   size_t size)
+{
+	int rc = translator_spec_parse(spec, options->arguments[0], error, size);
+
+	if (!rc && spec->path)
+		rc = plugin_inspect(spec->path, options->allow_writable, error, size);
+	return rc;
+}
+
 int cmd_check(const struct options *options)
 {
 	struct check_request request = {
@@ -219,18 +232,33 @@ int cmd_check(const struct options *options)
 		.only = *options->text[OPTION_ONLY] ? options->text[OPTION_ONLY] : NULL,
 	};
 	struct report r = { .options = options };
-	char error[512] = "";
-	int rc;
+	struct translator_spec spec;
+	char error[1024] = "";
+	int rc, code;
 
 	if (strcmp(options->text[OPTION_LIST], "yes") == 0)
 		return list_properties(options);
 	if (options->argument_count != 1)
 		return usage_error("check: one TRANSLATOR is needed (see list translators)");
+	rc = look_at(&spec, options, error, sizeof(error));
+	if (rc) {
+		translator_spec_release(&spec);
+		return usage_error("check: %s", error);
+	}
 	request.translator = options->arguments[0];
 	if (options->json)
 		r.list = json_array();
-	if (*options->text[OPTION_REPLAY])
-		return replay(&r, &request, options->text[OPTION_REPLAY]);
-	rc = check_run(&request, report, &r, error, sizeof(error));
-	return finish(&r, &request, rc, error);
+	if (*options->text[OPTION_REPLAY]) {
+		code = replay(&r, &request, options->text[OPTION_REPLAY]);
+	} else {
+		rc = check_run(&request, report, &r, error, sizeof(error));
+		code = finish(&r, &request, rc, error);
+		/* What passed all of it need not be checked before it is timed. */
+		if (!code && spec.path && !request.only)
+			rc = conformance_remember(&spec);
+		if (!code && rc)
+			complain("check: that it passed could not be kept: %s", strerror(-rc));
+	}
+	translator_spec_release(&spec);
+	return code;
 }

@@ -192,7 +192,7 @@ const struct option option_table[OPTION_COUNT] = {
 	[OPTION_ALLOW_WRITABLE] = { .name = "allow-writable",
 				    .value = "no",
 				    .parse = parse_allow_writable,
-				    .commands = FOR_RUN,
+				    .commands = FOR_RUN | FOR_CHECK,
 				    .help = "load plug-ins that anybody may write or replace" },
 	[OPTION_AS] = { .name = "as",
 			.metavar = "none|mmap",

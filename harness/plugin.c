@@ -102,7 +102,22 @@ static int check_directory(const char *path, char *error, size_t size)
 	return 0;
 }
 
-static int check_elf(const char *path, int fd, char *error, size_t size)
+/* All that is to be mapped is in the file: what is not would be a SIGBUS in the loader. */
+static bool is_whole(int fd, const Elf64_Ehdr *head, uint64_t file_size)
+{
+	Elf64_Phdr segment;
+
+	for (unsigned i = 0; i < head->e_phnum; i++) {
+		off_t at = (off_t)(head->e_phoff + i * sizeof(segment));
+
+		if (pread(fd, &segment, sizeof(segment), at) != (ssize_t)sizeof(segment) ||
+		    segment.p_offset > file_size || segment.p_filesz > file_size - segment.p_offset)
+			return false;
+	}
+	return true;
+}
+
+static int check_elf(const char *path, int fd, uint64_t file_size, char *error, size_t size)
 {
 	Elf64_Ehdr head;
 	ssize_t got = pread(fd, &head, sizeof(head), 0);
@@ -121,6 +136,8 @@ static int check_elf(const char *path, int fd, char *error, size_t size)
 	    head.e_machine != EM_X86_64)
 		return refuse(error, size, "%s: built for another machine; build it for x86-64",
 			      path);
+	if (!is_whole(fd, &head, file_size))
+		return refuse(error, size, "%s: the ELF file is cut off; build it again", path);
 	if (head.e_type != ET_DYN)
 		return refuse(error, size,
 			      "%s: an ELF file, but no shared library; link it with -shared", path);
@@ -148,7 +165,7 @@ int plugin_inspect(const char *path, bool allow_writable, char *error, size_t si
 		if (!rc && !allow_writable)
 			rc = check_directory(real, error, size);
 		if (!rc)
-			rc = check_elf(path, fd, error, size);
+			rc = check_elf(path, fd, (uint64_t)st.st_size, error, size);
 	}
 	if (fd >= 0)
 		close(fd);

@@ -7,9 +7,33 @@
 #include <errno.h>
 #include <string.h>
 
+#include "harness/conformance.h"
 #include "harness/isolate.h"
 #include "harness/plugin.h"
 #include "harness/session.h"
+
+/* A plug-in that did not pass conformance is checked before it is timed. 0, also if it is lost; or
+ * -errno with a sentence. */
+static int check_first(struct translator_spec *spec, const struct options *options, char *error,
+		       size_t size)
+{
+	int rc;
+
+	/* Where nothing is timed, nothing is to be checked. */
+	if (options->dry_run || *options->text[OPTION_TOPOLOGY] || conformance_passed(spec))
+		return 0;
+	if (options->unchecked) {
+		spec->unchecked = true;
+		return 0;
+	}
+	complain("%s has not passed check; checking it (--unchecked: not)", spec->text);
+	rc = conformance_check(spec, options->seed, error, size);
+
+	if (rc != -EBADE && rc != -ECHILD)
+		return rc;
+	translator_spec_lose(spec, rc, error);
+	return 0;
+}
 
 int session_describe(struct translator_spec *spec, const struct options *options, char *error,
 		     size_t size)
@@ -28,6 +52,8 @@ int session_describe(struct translator_spec *spec, const struct options *options
 		translator_spec_lose(spec, rc, why);
 		return 0;
 	}
+	if (!rc)
+		rc = check_first(spec, options, why, sizeof(why));
 	if (rc)
 		snprintf(error, size, "%s", why);
 	return rc;

@@ -23,6 +23,7 @@ struct translator_spec {
 	const struct translator *translator;
 	const char *path; /* of a plug-in; NULL: built in */
 	char *lost; /* why it is not measured at all, owned; NULL: it is */
+	bool unchecked; /* a plug-in that has not passed conformance, timed all the same */
 	int lost_rc; /* -ECHILD: it crashed or hung; -EBADE: it is wrong */
 	struct translator *described; /* translator, if it is only described; owned */
 	char *copy; /* what path and options point into */
