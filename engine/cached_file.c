@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "engine/cached_private.h"
+#include "engine/fail.h"
 #include "engine/os_file.h"
 #include "engine/translation_pieces.h"
 
@@ -180,6 +181,18 @@ static void cached_destroy(struct mappable_object *o) MAY_LOCK_OBJECT
 	offset_map_release(&cf->pages, drop_units, cf);
 	os_file_close(cf->fd);
 	free(cf);
+}
+
+void cached_file_invalidate(struct cached_file *cf, struct mappable_range mr,
+			    struct invalidate_opts opts)
+{
+	if (!mappable_range_well_formed(mr) || !mappable_range_page_aligned(mr))
+		mm_fail("cached_file_invalidate: bad range [%#llx, %#llx)",
+			(unsigned long long)mr.start, (unsigned long long)mr.end);
+	if (mr.end > CACHED_FILE_MAX_BYTES)
+		mr.end = CACHED_FILE_MAX_BYTES;
+	if (mr.start < mr.end)
+		mappable_object_invalidate(&cf->object, mr, opts);
 }
 
 /* A page cache cannot be saved: its pages are written, unmapped and dropped. */

@@ -57,6 +57,9 @@ struct mapping_identity *cached_file_identity(struct cached_file *cf);
  * or last page that could not be read afterwards, the new one, which the next call follows. */
 MM_MUST_CHECK int cached_file_truncate(struct cached_file *cf, uint64_t new_size_bytes)
 	MAY_LOCK_OBJECT;
+/* Makes everyone who maps mr (aligned) drop its translations; the cached pages stay. */
+void cached_file_invalidate(struct cached_file *cf, struct mappable_range mr,
+			    struct invalidate_opts opts) MAY_LOCK_RMAP;
 /* Follows a change of the size by others: unmaps what lies beyond the end. 0, -errno. */
 MM_MUST_CHECK int cached_file_refresh(struct cached_file *cf) MAY_LOCK_OBJECT;
 /* Writes what is dirty in mr to the host file; without fdatasync, which msync of the identity

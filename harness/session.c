@@ -377,7 +377,7 @@ static void keep(struct session *s, size_t index, unsigned repetition, unsigned 
 /* A benchmark that is not started, or not again. */
 static void give_up(struct session *s, struct result_benchmark *b, int code, const char *why)
 {
-	snprintf(b->error, sizeof(b->error), "%s", why);
+	snprintf(b->error, sizeof(b->error), "%.*s", (int)sizeof(b->error) - 1, why);
 	progress_end(&s->progress);
 	complain("%s: %s", b->plan->name, b->error);
 	session_raise(s, code);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/cached_file.h"
 #include "engine/fail.h"
 #include "engine/mm.h"
 #include "engine/mm_fork.h"
@@ -36,7 +37,10 @@ static struct mm_space *mm_space(struct translator_space *s)
 }
 
 struct translator_object {
-	struct shared_memory *memory;
+	struct shared_memory *memory; /* or NULL */
+	struct cached_file *file; /* or NULL */
+	struct mappable *mappable;
+	struct mapping_identity *identity;
 	struct translator_engine *engine;
 };
 
@@ -226,31 +230,41 @@ static int object_create(struct translator_engine *e,
 			 const struct translator_object_options *options,
 			 struct translator_object **out) MAY_LOCK_ANY
 {
-	if (options->kind != TRANSLATOR_OBJECT_MEMORY || any_reserved(options->reserved, 4))
+	bool is_file = options->kind == TRANSLATOR_OBJECT_FILE;
+
+	if ((options->kind != TRANSLATOR_OBJECT_MEMORY && !is_file) ||
+	    any_reserved(options->reserved, 4))
 		return -EINVAL;
 
 	struct translator_object *o = calloc(1, sizeof(*o));
+	int rc;
 
 	if (!o)
 		return -ENOMEM;
 	o->engine = e;
-	int rc = shared_memory_create(e->memory, options->size, e->pages, "object", &o->memory);
-
-	if (rc)
+	rc = is_file ? cached_file_create(e->memory, options->fd, NULL, NULL, &o->file)
+		     : shared_memory_create(e->memory, options->size, e->pages, "object",
+					    &o->memory);
+	if (rc) {
 		free(o);
-	else
-		*out = o;
-	return rc;
+		return rc;
+	}
+	o->mappable = is_file ? cached_file_mappable(o->file) : shared_memory_mappable(o->memory);
+	o->identity = is_file ? cached_file_identity(o->file) : shared_memory_identity(o->memory);
+	*out = o;
+	return 0;
 }
 
 static void object_destroy(struct translator_object *o) MAY_LOCK_ANY
 {
-	mapping_identity_dec_ref(shared_memory_identity(o->memory));
+	mapping_identity_dec_ref(o->identity);
 	free(o);
 }
 
 static int object_truncate(struct translator_object *o, uint64_t size) MAY_LOCK_ANY
 {
+	if (o->file)
+		return cached_file_truncate(o->file, size);
 	return is_whole(size) ? shared_memory_truncate(o->memory, size) : -EINVAL;
 }
 
@@ -258,7 +272,7 @@ static int object_punch(struct translator_object *o, uint64_t offset, uint64_t l
 {
 	if (!is_whole(offset) || !length || !is_whole(length))
 		return -EINVAL;
-	return shared_memory_punch(o->memory, (struct mappable_range){ offset, offset + length });
+	return mappable_punch(o->mappable, (struct mappable_range){ offset, offset + length });
 }
 
 static int object_invalidate(struct translator_object *o, uint64_t offset, uint64_t length)
@@ -266,9 +280,22 @@ static int object_invalidate(struct translator_object *o, uint64_t offset, uint6
 {
 	if (!is_whole(offset) || !length || !is_whole(length))
 		return -EINVAL;
-	shared_memory_invalidate(o->memory, (struct mappable_range){ offset, offset + length },
-				 (struct invalidate_opts){ .invalidate_private = false });
+	struct mappable_range mr = { offset, offset + length };
+	struct invalidate_opts opts = { .invalidate_private = false };
+
+	if (o->file)
+		cached_file_invalidate(o->file, mr, opts);
+	else
+		shared_memory_invalidate(o->memory, mr, opts);
 	return 0;
+}
+
+static int object_sync(struct translator_object *o, uint64_t offset, uint64_t length) MAY_LOCK_ANY
+{
+	if (!is_whole(offset) || !length || !is_whole(length))
+		return -EINVAL;
+	return mapping_identity_msync(o->identity,
+				      (struct mappable_range){ offset, offset + length });
 }
 
 static int translate(struct translator_object *o, struct translator_range required,
@@ -277,7 +304,7 @@ static int translate(struct translator_object *o, struct translator_range requir
 {
 	struct translation ts[16];
 	size_t n = 0;
-	int rc = mappable_translate(shared_memory_mappable(o->memory),
+	int rc = mappable_translate(o->mappable,
 				    (struct mappable_range){ required.start, required.end },
 				    (struct mappable_range){ optional.start, optional.end },
 				    (mm_access)access, ts, max < 16 ? max : 16, &n);
@@ -377,8 +404,8 @@ static int map(struct translator_space *s, const struct translator_map_options *
 	};
 
 	if (o->object) {
-		opts.mappable = shared_memory_mappable(o->object->memory);
-		opts.identity = shared_memory_identity(o->object->memory);
+		opts.mappable = o->object->mappable;
+		opts.identity = o->object->identity;
 	}
 	return mm_mmap(mm_space(s), &opts, &address);
 }
@@ -494,7 +521,8 @@ const struct translator translator_memmap = {
 			TRANSLATOR_CAN_PROTECT | TRANSLATOR_CAN_DISCARD | TRANSLATOR_CAN_TOUCH |
 			TRANSLATOR_CAN_HUGE_2M | TRANSLATOR_CAN_THP | TRANSLATOR_CAN_FORK |
 			TRANSLATOR_CAN_REMAP | TRANSLATOR_CAN_IO | TRANSLATOR_CAN_PRIVATE |
-			TRANSLATOR_CAN_SELF_CHECK | TRANSLATOR_KEEPS_THREADS, /* liburcu's */
+			TRANSLATOR_CAN_FILES | TRANSLATOR_CAN_SELF_CHECK |
+			TRANSLATOR_KEEPS_THREADS, /* liburcu's */
 	.open = memmap_open,
 	.close = memmap_close,
 	.thread_enter = memmap_thread_enter,
@@ -507,6 +535,7 @@ const struct translator translator_memmap = {
 	.object_truncate = object_truncate,
 	.object_punch = object_punch,
 	.object_invalidate = object_invalidate,
+	.object_sync = object_sync,
 	.translate = translate,
 	.incref = incref,
 	.decref = decref,

@@ -2,4 +2,6 @@
 /* crashes.c - a fault reads where nothing is. */
 #include "tests/plugins/plugin.h"
 
-PLUGIN_FAULT(return *(volatile int *)16);
+static volatile int *volatile nowhere = (volatile int *)16; /* the compiler shall not know */
+
+PLUGIN_FAULT(return *nowhere);
