@@ -293,7 +293,11 @@ static void without_any_memory_a_part_stays_moved(void **state)
 /* ---- a storm ---- */
 
 #define STORM_PAGES 700
+#ifdef __SANITIZE_THREAD__
+#define STORM_MOVES 16
+#else
 #define STORM_MOVES 60
+#endif
 
 static struct storm {
 	_Atomic bool stop;
