@@ -17,6 +17,7 @@
 #include "harness/html.h"
 #include "harness/plot_asset.h"
 #include "harness/report_detail.h"
+#include "harness/side_by_side.h"
 #include "harness/view.h"
 
 static void write_head(FILE *out, const struct report_page *page)
@@ -351,6 +352,7 @@ void report_page_write(FILE *out, const struct report_page *page)
 {
 	write_head(out, page);
 	write_results(out, page);
+	side_by_side_html(out, page->result);
 	write_table(out, page);
 	write_figures(out, page);
 	report_detail_flags(out, page->result);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "harness/commands.h"
+#include "harness/comparison.h"
 #include "harness/env.h"
 #include "harness/floors.h"
 #include "harness/result.h"
@@ -410,6 +411,24 @@ static json_t *scaling_json(const struct result *result, const struct result_ben
 			 ratio.median, "ratio_min", ratio.min, "ratio_max", ratio.max);
 }
 
+/* Against the same benchmark of the first translator. */
+static json_t *versus_json(const struct result *result, const struct result_benchmark *b)
+{
+	struct comparison c = comparison_of(result, b);
+	json_t *versus;
+
+	if (!c.pairs)
+		return json_null();
+	versus = json_pack("{s:s, s:s, s:f, s:I}", "translator", c.first->plan->translator->text,
+			   "benchmark", c.first->plan->name, "ratio", c.ratio, "pairs",
+			   (json_int_t)c.pairs);
+	if (c.has_interval)
+		set(versus, "interval", json_pack("[f,f]", c.low, c.high));
+	else
+		set_missing(versus, "interval", "needs at least 3 repetitions of both");
+	return versus;
+}
+
 static json_t *verify_json(const struct result_benchmark *b)
 {
 	json_t *verify = json_object();
@@ -460,6 +479,7 @@ static json_t *benchmark_json(const struct result *result, const struct result_b
 	set(o, "verify", verify_json(b));
 	set(o, "floor", floor_json(result, b));
 	set(o, "scaling", scaling_json(result, b));
+	set(o, "versus", versus_json(result, b));
 	set(o, "flags",
 	    flags_json(b->flags | (result->topology->synthetic ? RESULT_SYNTHETIC : 0)));
 	return o;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/side_by_side.h"
 #include "harness/view.h"
 
 enum { NAME, THREADS, RATE, P50, P99, P999, RATIO, FLAGS, COLUMNS, CELL_SIZE = 256 };
@@ -166,6 +167,7 @@ void summary_print(FILE *out, const json_t *result)
 		fputs("no benchmark was measured\n", out);
 	for (i = 0; i < table.count; i++)
 		print_row(out, &table.rows[i], widths);
+	side_by_side_print(out, result);
 	json_array_foreach(skipped, i, each)
 	{
 		fputs("skipped ", out);
@@ -253,6 +255,7 @@ void summary_markdown(FILE *out, const json_t *result)
 	}
 	for (i = 0; i < table.count; i++)
 		markdown_row(out, &table.rows[i]);
+	side_by_side_markdown(out, result);
 	if (json_array_size(skipped))
 		fputs("\nSkipped:\n\n", out);
 	json_array_foreach(skipped, i, each)
