@@ -115,6 +115,9 @@ oracle: $(oracle_programs) ## random operations, Linux as the judge (SEED=1 OPS=
 micro: $(B)/micro ## the micro suite of the engine's primitives on Google Benchmark (ARGS=its flags)
 	$(B)/micro $(ARGS)
 
+peers: ## build the Go original as a plug-in, build/peers/gvisor.so (skipped without its packages)
+	@ci/peers.sh
+
 programs: all $(unit_programs) $(oracle_programs)
 
 install: all ## install below PREFIX=/usr/local (DESTDIR= honoured)
@@ -185,7 +188,7 @@ $(call objects,harness/plot_asset.c): $(wildcard plots/*.gp plots/report.*)
 
 FORCE:
 .PHONY: all run check deps test cli asan tsan debug coverage order lint format fuzz fuzz-run oracle \
-	micro programs install clean help FORCE
+	micro peers programs install clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(patsubst %.o,%.d,$(call objects,$(sources) $(plugins)))
