@@ -25,8 +25,8 @@
  * Narrow against wide: a narrow range enters its narrow stripe, then looks whether the wide stripe
  * of its address is empty; a wide one enters its wide stripes, then looks at every narrow stripe
  * that its range may meet. All four are sequentially consistent, so one of them sees the other. A
- * narrow range that sees somebody leaves its stripe and becomes a wide one, which queues; a wide one
- * passes through the narrow stripe, which it may do when the older overlapping ranges are
+ * narrow range that sees somebody leaves its stripe and becomes a wide one, which queues; a wide
+ * one passes through the narrow stripe, which it may do when the older overlapping ranges are
  * gone. Nobody waits in a wide stripe while listed in a narrow one, so a wide range waits for
  * narrow ones that run or leave, and for nothing that waits for it.
  *

@@ -181,12 +181,12 @@ static enum verdict_kind compare(const struct record *a, const struct record *b,
 		return DIFFER_BYTES;
 	}
 	if (same_lines(a, b) && different_usage(a, b)) {
-		snprintf(
-			text, size,
-			"total, private writable, locked: Linux %llx %llx %llx, engine %llx %llx %llx",
-			(unsigned long long)a->total, (unsigned long long)a->private_writable,
-			(unsigned long long)a->locked, (unsigned long long)b->total,
-			(unsigned long long)b->private_writable, (unsigned long long)b->locked);
+		snprintf(text, size,
+			 "total, private writable, locked: Linux %llx %llx %llx, engine %llx "
+			 "%llx %llx",
+			 (unsigned long long)a->total, (unsigned long long)a->private_writable,
+			 (unsigned long long)a->locked, (unsigned long long)b->total,
+			 (unsigned long long)b->private_writable, (unsigned long long)b->locked);
 		return DIFFER_USAGE;
 	}
 	if (!same_lines(a, b)) {

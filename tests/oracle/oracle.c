@@ -75,7 +75,7 @@ static int run_threads(const struct settings *s)
 		done += threads_run(seed, (unsigned)s->threads, half < 4 ? half : 4);
 	for (time_t end = time(NULL) + half; time(NULL) < end; seed++)
 		forks += threads_order(seed, 1);
-	printf("%llu operations of %llu threads, and %llu forks beside a writer, as it ought to be\n",
+	printf("%llu operations of %llu threads, %llu forks beside a writer: as it ought to be\n",
 	       (unsigned long long)done, (unsigned long long)s->threads, (unsigned long long)forks);
 	return 0;
 }

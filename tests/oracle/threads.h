@@ -13,7 +13,7 @@
  */
 uint64_t threads_run(uint64_t seed, unsigned threads, unsigned seconds);
 /*
- * One thread writes A and then B, over and over (odd seeds: many fresh pages in turn), while another
- * forks: no child has a write without those before it. Returns the forks done.
+ * One thread writes A and then B, over and over (odd seeds: many fresh pages in turn), while
+ * another forks: no child has a write without those before it. Returns the forks done.
  */
 uint64_t threads_order(uint64_t seed, unsigned seconds);
