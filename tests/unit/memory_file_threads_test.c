@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * memory_file_threads_test.c - memory files used by several threads at once, with a model of counts.
+ * memory_file_threads_test.c - memory files used by several threads, with a model of counts.
  *
  * References travel between threads through slots, so that pages are freed far from where they
  * came from and reservations end while others hold their pages. The model's count goes up before

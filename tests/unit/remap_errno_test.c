@@ -237,6 +237,12 @@ static bool linux_is_new_enough(void)
 	       (major > 6 || (major == 6 && minor >= 17));
 }
 
+#ifdef __SANITIZE_THREAD__
+#define EVERY 11 /* one row in so many */
+#else
+#define EVERY 1
+#endif
+
 static void every_call_is_answered_as_linux_does(void **state)
 {
 	const uint64_t last = MM_ADDRESS_END - PAGE;
@@ -261,7 +267,7 @@ static void every_call_is_answered_as_linux_does(void **state)
 	assert_int_equal(shared_memory_create(mm_memory_file(fx.mm), 4 * PAGE, PAGE_4K, "errno",
 					      &object),
 			 0);
-	for (size_t i = 0; i < ROWS; i++) {
+	for (size_t i = 0; i < ROWS; i += EVERY) {
 		struct row r = row_of(i, last);
 		struct answer ours;
 
@@ -275,7 +281,7 @@ static void every_call_is_answered_as_linux_does(void **state)
 		compare(&r, &answers[i], &ours);
 		refused += ours.rc != 0;
 	}
-	assert_true(refused > ROWS / 2 && refused < ROWS);
+	assert_true(refused > ROWS / EVERY / 2 && refused < ROWS / EVERY);
 	mapping_identity_dec_ref(shared_memory_identity(object));
 	close_remap();
 	munmap(answers, ROWS * sizeof(*answers));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * syscall_test.c - what system-call tests of other kernels ask of mmap and its relatives, as tables:
+ * syscall_test.c - what system-call tests of other kernels ask of mmap and its like, as tables:
  * where a mapping is placed or refused, what limits of locked memory refuse, and what copies of a
  * mappable's pages show when parts of them go. The answers are Linux's.
  */
@@ -244,7 +244,7 @@ static void copies_at_the_end_of_an_object(void **state)
 	}
 }
 
-/* DONTNEED of parts of what one write has copied: these show the object again, the rest does not. */
+/* DONTNEED of parts of what one write has copied: only these show the object again. */
 static void dontneed_of_a_large_copy(void **state)
 {
 	static const struct {
