@@ -21,7 +21,8 @@
 
 struct plot {
 	const char
-		*section; /* constant: "curves", "machine", "pairs", "nodes", "scaling", "floors" */
+		*section; /* constant: "curves", "machine", "pairs", "nodes", "scaling", "floors",
+			  * "versus" */
 	char file[128]; /* name within DIR/plots */
 	char title[192]; /* what is shown; also the text for those who do not see it */
 	char error[256]; /* why it was not drawn; empty: drawn */
@@ -85,6 +86,7 @@ void plot_label(const char *name, const char *const names[], size_t count, char 
 unsigned plot_colour(size_t index);
 
 /* The makers: each looks through the result and draws every figure of its kind. */
+void plot_versus(struct plot_set *set);
 void plot_floors(struct plot_set *set);
 void plot_scaling(struct plot_set *set);
 void plot_curves(struct plot_set *set);

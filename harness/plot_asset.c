@@ -28,6 +28,7 @@ ASSET(report_css, "report.css");
 ASSET(report_js, "report.js");
 ASSET(scaling, "scaling.gp");
 ASSET(topology, "topology.gp");
+ASSET(versus, "versus.gp");
 
 const struct plot_asset plot_asset_list[] = {
 	{ "common.gp", plot_asset_common },
@@ -38,6 +39,7 @@ const struct plot_asset plot_asset_list[] = {
 	{ "report.js", plot_asset_report_js },
 	{ "scaling.gp", plot_asset_scaling },
 	{ "topology.gp", plot_asset_topology },
+	{ "versus.gp", plot_asset_versus },
 	{ 0 },
 };
 

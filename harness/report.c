@@ -85,9 +85,9 @@ static void write_summary(FILE *out, const struct report_page *page)
 /* In the order of the page, the most telling first. */
 static void draw(struct plot_set *set)
 {
-	static void (*const makers[])(struct plot_set *) = { plot_floors,   plot_scaling,
-							     plot_topology, plot_pairs,
-							     plot_nodes,    plot_curves };
+	static void (*const makers[])(
+		struct plot_set *) = { plot_versus, plot_floors, plot_scaling, plot_topology,
+				       plot_pairs,  plot_nodes,	 plot_curves };
 
 	for (size_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++)
 		makers[i](set);

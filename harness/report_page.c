@@ -325,6 +325,9 @@ static void write_figures(FILE *out, const struct report_page *page)
 		      out);
 	if (!set->count)
 		fputs("<p class=\"missing\">The result holds nothing to draw.</p>\n", out);
+	write_section(out, set, "versus", "Which translator is better, and where?",
+		      "One row a workload, one colour a translator; all of them in one interleaved "
+		      "run. A whisker that crosses 1× leaves open which of the two is faster.");
 	write_section(out, set, "floors", "How far from the limit?",
 		      "Each workload against the bare primitive under it, timed in the same "
 		      "interleaved run. Right of the line: slower than the primitive; left: it "

@@ -160,6 +160,7 @@ struct side_table side_by_side(const json_t *result)
 			if (!is_candidate(each) || strcmp(rest_of(each), rest_of(leader)) != 0)
 				continue;
 			table.rows[table.count].begins = begins;
+			table.rows[table.count].benchmark = each;
 			fill(&table.rows[table.count++], each);
 			begins = false;
 			/* The leader itself is not looked at again. */

@@ -17,6 +17,7 @@
 #define SIDE_CELL_SIZE 160
 
 struct side_row {
+	const json_t *benchmark; /* borrowed */
 	bool begins; /* a workload: its first translator */
 	char cells[SIDE_COLUMNS][SIDE_CELL_SIZE];
 };
