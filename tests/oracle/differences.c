@@ -4,19 +4,39 @@
 
 #include <errno.h>
 
-/* Is all that is not the same more pages that the engine's mincore says are resident, in a run
- * where it may? */
-static bool more_resident(const struct run *run, size_t i, const struct record *linux_side,
-			  const struct record *engine_side)
+/* The mapping of an address after an operation, or NULL. */
+static const struct line *line_at(const struct record *r, uint64_t address)
 {
-	bool may = run->thp;
+	for (uint32_t i = 0; i < r->line_count; i++)
+		if (address >= r->lines[i].start && address < r->lines[i].end)
+			return &r->lines[i];
+	return NULL;
+}
 
-	for (size_t k = 0; k < i; k++)
-		may |= run->ops[k].kind == OP_fork;
-	for (unsigned w = 0; w < RESIDENT_WORDS; w++)
-		if (linux_side->resident[w] & ~engine_side->resident[w])
+/* Differs only what mincore says of pages of which it may: all of file objects, and anonymous
+ * ones that are resident for the engine only, with huge pages or after a fork. */
+static bool residency(const struct run *run, size_t op, const struct record *linux_side,
+		      const struct record *engine_side)
+{
+	bool more = run->thp;
+
+	if (run->ops[op].kind != OP_mincore || linux_side->result != engine_side->result)
+		return false;
+	for (size_t k = 0; k < op; k++)
+		more |= run->ops[k].kind == OP_fork;
+	for (unsigned i = 0; i < AREA_PAGES; i++) {
+		bool theirs = linux_side->resident[i / 64] >> i % 64 & 1;
+		bool ours = engine_side->resident[i / 64] >> i % 64 & 1;
+		const struct line *line = line_at(linux_side, run->ops[op].address + i * PAGE);
+
+		if (theirs == ours)
+			continue;
+		bool of_file = line && line->object >= FIRST_FILE && line->object < OBJECTS;
+
+		if (!of_file && !(line && more && ours))
 			return false;
-	return may && run->ops[i].kind == OP_mincore && linux_side->result == engine_side->result;
+	}
+	return true;
 }
 
 static bool one_mapping(const struct run *run, size_t i, const struct record *linux_side,
@@ -24,6 +44,16 @@ static bool one_mapping(const struct run *run, size_t i, const struct record *li
 {
 	return run->ops[i].kind == OP_mremap && linux_side->split &&
 	       linux_side->result == -EFAULT && engine_side->result != -EFAULT;
+}
+
+/* mremap of a range that is partly heap. */
+static bool heap_apart(const struct run *run, size_t i, const struct record *linux_side,
+		       const struct record *engine_side)
+{
+	const struct op *op = &run->ops[i];
+
+	return op->kind == OP_mremap && !linux_side->result && engine_side->result == -EFAULT &&
+	       op->address >= HEAP_BASE && op->address < HEAP_BASE + HEAP_PAGES * PAGE;
 }
 
 const struct difference differences[] = {
@@ -36,9 +66,12 @@ const struct difference differences[] = {
 	{ "mremap of a range that is two mappings for Linux, though equal in all but range",
 	  "what Linux joins depends on which pages were written before; the engine always joins",
 	  one_mapping, true },
+	{ "mremap of a range that is heap in part and equal in all else",
+	  "the engine's heap has a name of its own; Linux names what lies between two addresses",
+	  heap_apart, true },
 	{ "pages only read are resident in a forked child, and 2 MiB at once with huge pages",
 	  "Linux has one zero page for all such pages, and does not copy that it is mapped",
-	  more_resident, false },
+	  residency, false },
 	{ "what a private mapping shows of a changed object once a neighbouring page was written",
 	  "the engine may copy neighbours too; runs that let it map objects shared only", NULL,
 	  false },
@@ -48,6 +81,9 @@ const struct difference differences[] = {
 	{ "bytes stored behind the end of an object, in its last page, before it grows",
 	  "POSIX wants them to read as zero afterwards, tmpfs shows them; Linux's side clears them",
 	  NULL, false },
+	{ "how much of a file is resident",
+	  "Linux's files are memory and resident from the start; the engine has to read them",
+	  residency, false },
 	{ "what MADV_FREE leaves",
 	  "Linux may drop it at any time, the engine does at once; Linux's side drops it then too",
 	  NULL, false },

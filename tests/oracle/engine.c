@@ -6,9 +6,12 @@
  */
 #include "tests/oracle/engine.h"
 
+#include <sys/mman.h>
+
 #include "engine/fail.h"
 #include "engine/mm_advise.h"
 #include "tests/oracle/engine_side.h"
+#include "tests/oracle/linux_side.h"
 #include "tests/oracle/touch.h"
 
 #define NAMES_MAX (OBJECTS + OPS_MAX)
@@ -21,10 +24,10 @@ static struct {
 } names[NAMES_MAX];
 static unsigned name_count;
 
-void engine_name_object(struct shared_memory *sm, int32_t number)
+void engine_name_object(struct mapping_identity *identity, int32_t number)
 {
 	MM_CHECK(name_count < NAMES_MAX);
-	names[name_count].inode = mapping_identity_inode_id(shared_memory_identity(sm));
+	names[name_count].inode = mapping_identity_inode_id(identity);
 	names[name_count++].object = number;
 }
 
@@ -36,6 +39,24 @@ int32_t engine_object_of(uint64_t inode)
 		if (names[i].inode == inode)
 			return names[i].object;
 	mm_fail("inode %llu was never made", (unsigned long long)inode);
+}
+
+static void make_object(struct engine_object *o, unsigned i)
+{
+	struct memory_file *mf = mm_memory_file(there.mm);
+
+	if (i < FIRST_FILE) {
+		MM_CHECK(!shared_memory_create(mf, object_size(i), PAGE_4K, NULL, &o->memory));
+		o->mappable = shared_memory_mappable(o->memory);
+		o->identity = shared_memory_identity(o->memory);
+	} else {
+		o->fd = memfd_create("file", 0);
+		must_fill(o->fd, i);
+		MM_CHECK(!cached_file_create(mf, o->fd, NULL, NULL, &o->file));
+		o->mappable = cached_file_mappable(o->file);
+		o->identity = cached_file_identity(o->file);
+	}
+	engine_name_object(o->identity, (int32_t)i);
 }
 
 static void open_engine(void)
@@ -53,11 +74,8 @@ static void open_engine(void)
 	MM_CHECK(!mm_space_create(there.mm, &host_space_mmap, WINDOW_BYTES, &there.spaces[0]));
 	mm_set_limits(there.spaces[0], &limits);
 	MM_CHECK(!mm_brk_setup(there.spaces[0], HEAP_BASE));
-	for (unsigned i = 0; i < OBJECTS; i++) {
-		MM_CHECK(!shared_memory_create(mm_memory_file(there.mm), object_size(i), PAGE_4K,
-					       NULL, &there.objects[i]));
-		engine_name_object(there.objects[i], (int32_t)i);
-	}
+	for (unsigned i = 0; i < OBJECTS; i++)
+		make_object(&there.objects[i], i);
 }
 
 static void close_engine(void)
@@ -68,7 +86,7 @@ static void close_engine(void)
 		if (there.spaces[p])
 			mm_space_destroy(there.spaces[p]);
 	for (unsigned i = 0; i < OBJECTS; i++)
-		mapping_identity_dec_ref(shared_memory_identity(there.objects[i]));
+		mapping_identity_dec_ref(there.objects[i].identity);
 	mm_get_stat(there.mm, &stat);
 	MM_CHECK(stat.memory.live_pages == 0);
 	MM_CHECK(stat.vmas == 0);

@@ -14,6 +14,7 @@
 #include "engine/mm_listing.h"
 #include "engine/mm_remap.h"
 #include "tests/oracle/engine_side.h"
+#include "tests/oracle/linux_side.h"
 #include "tests/oracle/touch.h"
 
 static struct mm_space *space(const struct op *op)
@@ -35,7 +36,7 @@ static int object_rights(const struct op *op, struct mmap_opts *o)
 {
 	if (!(op->flags & FLAG_shared))
 		return -EACCES;
-	if ((op->flags & FLAG_read_only) || (there.seals[op->object] & SEAL_WRITE))
+	if ((op->flags & FLAG_read_only) || (there.objects[op->object].seals & SEAL_WRITE))
 		o->max_perms = MM_READ | MM_EXEC;
 	return op->flags & FLAG_read_only ? -EACCES : -EPERM;
 }
@@ -66,7 +67,7 @@ static void run_mmap(const struct op *op, struct record *r)
 	uint64_t wanted = op->address & ~(PAGE - 1);
 	uint64_t got = 0;
 	struct shared_memory *made = NULL;
-	struct shared_memory *sm = there.objects[op->object];
+	const struct engine_object *object = &there.objects[op->object];
 	struct mmap_opts o = mmap_opts_of(op);
 	int no_right = -EACCES;
 
@@ -76,13 +77,12 @@ static void run_mmap(const struct op *op, struct record *r)
 		MM_CHECK(!shared_memory_create(mm_memory_file(there.mm), bytes, PAGE_4K, NULL,
 					       &made));
 		o.offset = 0;
-		sm = made;
-	}
-	if (made || !(op->flags & FLAG_anon)) {
-		o.mappable = shared_memory_mappable(sm);
-		o.identity = shared_memory_identity(sm);
-		if (!made)
-			no_right = object_rights(op, &o);
+		o.mappable = shared_memory_mappable(made);
+		o.identity = shared_memory_identity(made);
+	} else if (!(op->flags & FLAG_anon)) {
+		o.mappable = object->mappable;
+		o.identity = object->identity;
+		no_right = object_rights(op, &o);
 	}
 	int rc = mm_mmap(space(op), &o, &got);
 
@@ -91,7 +91,7 @@ static void run_mmap(const struct op *op, struct record *r)
 		MM_CHECK(!mm_munmap(space(op), got, op->length));
 		r->result = RESULT_ELSEWHERE;
 	} else if (!r->result && made) {
-		engine_name_object(made, OBJECTS + (int32_t)(op - there.run->ops));
+		engine_name_object(o.identity, OBJECTS + (int32_t)(op - there.run->ops));
 	}
 	if (made)
 		mapping_identity_dec_ref(shared_memory_identity(made));
@@ -206,14 +206,18 @@ static void run_mbind(const struct op *op, struct record *r)
 
 static void run_truncate(const struct op *op, struct record *r)
 {
-	r->result = result_of(shared_memory_truncate(there.objects[op->object], op->offset));
+	const struct engine_object *o = &there.objects[op->object];
+
+	r->result = result_of(o->memory ? shared_memory_truncate(o->memory, op->offset)
+					: cached_file_truncate(o->file, op->offset));
 }
 
 static void run_punch(const struct op *op, struct record *r)
 {
+	const struct engine_object *o = &there.objects[op->object];
 	struct mappable_range mr = { op->offset, op->offset + op->length };
 
-	r->result = result_of(shared_memory_punch(there.objects[op->object], mr));
+	r->result = result_of(mappable_punch(o->mappable, mr));
 }
 
 static void run_seal(const struct op *op, struct record *r)
@@ -222,9 +226,18 @@ static void run_seal(const struct op *op, struct record *r)
 			 (op->value & SEAL_GROW ? SHARED_MEMORY_SEAL_GROW : 0) |
 			 (op->value & SEAL_WRITE ? SHARED_MEMORY_SEAL_WRITE : 0);
 
-	r->result = result_of(shared_memory_add_seals(there.objects[op->object], seals));
+	r->result = result_of(shared_memory_add_seals(there.objects[op->object].memory, seals));
 	if (!r->result)
-		there.seals[op->object] |= (unsigned)op->value;
+		there.objects[op->object].seals |= (unsigned)op->value;
+}
+
+static void run_read_file(const struct op *op, struct record *r)
+{
+	const struct engine_object *o = &there.objects[op->object];
+	struct mappable_range all = { 0, CACHED_FILE_MAX_BYTES };
+
+	MM_CHECK(!cached_file_write_back(o->file, all));
+	must_read(o->fd, r);
 }
 
 /* ---- processes ---- */

@@ -102,11 +102,19 @@ static uint8_t prot(struct generator *g)
 	return usual[below(g, sizeof(usual))];
 }
 
+/* The one of 2 MiB pages only where there is room for it. */
+static uint8_t any_object(struct generator *g)
+{
+	uint8_t object = (uint8_t)below(g, OBJECTS);
+
+	return object == 3 && !g->big ? 0 : object;
+}
+
 static uint64_t object_offset(struct generator *g, unsigned object)
 {
 	if (object == 3)
 		return below(g, 2) ? below(g, 4) * HUGE : below(g, 1600) * PAGE;
-	return below(g, object == 1 ? 32 : 12) * PAGE;
+	return below(g, object == 0 || object == 2 ? 12 : object == 5 ? 44 : 32) * PAGE;
 }
 
 /* ---- operations ---- */
@@ -124,7 +132,7 @@ static void make_mmap(struct generator *g, struct op *op)
 		if (chance(g, 25))
 			op->flags |= FLAG_shared;
 	} else {
-		op->object = (uint8_t)below(g, g->big ? OBJECTS : OBJECTS - 1);
+		op->object = any_object(g);
 		op->offset = object_offset(g, op->object);
 		if (chance(g, 2))
 			op->offset += 1 + below(g, PAGE - 1);
@@ -225,7 +233,7 @@ static void make_brk(struct generator *g, struct op *op)
 
 static void make_truncate(struct generator *g, struct op *op)
 {
-	op->object = (uint8_t)below(g, g->big ? OBJECTS : OBJECTS - 1);
+	op->object = any_object(g);
 	op->offset = object_offset(g, op->object);
 	if (chance(g, 30))
 		op->offset += below(g, PAGE);
@@ -233,12 +241,12 @@ static void make_truncate(struct generator *g, struct op *op)
 
 static void make_punch(struct generator *g, struct op *op)
 {
-	op->object = (uint8_t)below(g, g->big ? OBJECTS : OBJECTS - 1);
+	op->object = any_object(g);
 	op->offset = object_offset(g, op->object);
 	op->length = (1 + below(g, 6)) * PAGE;
 	if (op->object == 3 && chance(g, 50))
 		op->length = HUGE;
-	if (chance(g, 30)) {
+	if (op->object < FIRST_FILE && chance(g, 30)) {
 		op->offset += below(g, PAGE);
 		op->length -= below(g, PAGE);
 	}
@@ -275,8 +283,13 @@ static void make_exit(struct generator *g, struct op *op)
 
 static void make_seal(struct generator *g, struct op *op)
 {
-	op->object = (uint8_t)below(g, OBJECTS);
+	op->object = (uint8_t)below(g, FIRST_FILE);
 	op->value = UINT64_C(1) << below(g, 3);
+}
+
+static void make_read_file(struct generator *g, struct op *op)
+{
+	op->object = (uint8_t)(FIRST_FILE + below(g, OBJECTS - FIRST_FILE));
 }
 
 static void make_copy_in(struct generator *g, struct op *op)

@@ -83,6 +83,25 @@ _Noreturn void linux_work(unsigned process)
 
 /* ---- the controller ---- */
 
+void must_fill(int fd, unsigned object)
+{
+	static uint32_t bytes[40 * PAGE / 4];
+	uint64_t size = object_size(object);
+
+	object_fill(object, bytes, sizeof(bytes));
+	must(size <= sizeof(bytes) && pwrite(fd, bytes, size, 0) == (ssize_t)size);
+}
+
+void must_read(int fd, struct record *r)
+{
+	static unsigned char bytes[64 * PAGE];
+	ssize_t got = pread(fd, bytes, sizeof(bytes), 0);
+
+	must(got >= 0);
+	r->result = got;
+	r->data = record_hash(bytes, (size_t)got);
+}
+
 static void make_objects(void)
 {
 	for (unsigned i = 0; i < OBJECTS; i++) {
@@ -91,6 +110,8 @@ static void make_objects(void)
 		int fd = memfd_create("oracle", MFD_ALLOW_SEALING);
 
 		must(fd >= 0 && !ftruncate(fd, (off_t)object_size(i)));
+		if (i >= FIRST_FILE)
+			must_fill(fd, i);
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 		here.object_fd[i] = fd;
 		here.read_only_fd[i] = open(path, O_RDONLY);

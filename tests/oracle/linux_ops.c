@@ -237,6 +237,11 @@ static void run_seal(const struct op *op, struct record *r)
 	r->result = result_of(fcntl(here.object_fd[op->object], F_ADD_SEALS, seals));
 }
 
+static void run_read_file(const struct op *op, struct record *r)
+{
+	must_read(here.object_fd[op->object], r);
+}
+
 /* ---- processes ---- */
 
 static void run_fork(const struct op *op, struct record *r)

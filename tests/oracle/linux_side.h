@@ -25,6 +25,10 @@ extern struct linux_side here;
 
 /* Stops this side: it cannot tell what Linux does. */
 void must(bool it_worked);
+/* Writes the first contents of a file object. */
+void must_fill(int fd, unsigned object);
+/* Hashes what a file holds now. */
+void must_read(int fd, struct record *r);
 /* Where an application address is in this process, and back. */
 void *linux_at(uint64_t address);
 uint64_t linux_application(uint64_t at);

@@ -20,7 +20,8 @@ static const struct {
 
 uint64_t object_size(unsigned i)
 {
-	static const uint64_t sizes[OBJECTS] = { 8 * PAGE, 24 * PAGE + 100, 0, 3 * HUGE };
+	static const uint64_t sizes[OBJECTS] = { 8 * PAGE, 24 * PAGE + 100, 0,
+						 3 * HUGE, 13 * PAGE + 50,  40 * PAGE };
 
 	return sizes[i];
 }
@@ -43,6 +44,12 @@ static const struct {
 	unsigned pages;
 } areas[] = { { SMALL_BASE, SMALL_PAGES }, { BIG_BASE, BIG_PAGES }, { HEAP_BASE, HEAP_PAGES } };
 #define AREAS (sizeof(areas) / sizeof(areas[0]))
+
+void object_fill(unsigned i, void *bytes, size_t length)
+{
+	for (size_t at = 0; at + 4 <= length; at += 4)
+		((uint32_t *)bytes)[at / 4] = (uint32_t)(at * 2654435761u + i);
+}
 
 int area_index(uint64_t address)
 {

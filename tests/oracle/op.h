@@ -3,8 +3,9 @@
  * op.h - the operations that Linux and the engine are both told to do, as data and as text.
  *
  * A run is a list of operations on up to PROCESSES processes (process 0 exists at the start; fork
- * makes the others) and OBJECTS objects (memfds for Linux, shared memory for the engine), whose
- * first sizes are object_size(). Addresses are application addresses below WINDOW_BYTES: both
+ * makes the others) and OBJECTS objects (memfds for Linux, shared memory for the engine; the last
+ * ones begin with contents, and are files behind the engine's cache), whose first sizes are
+ * object_size(). Addresses are application addresses below WINDOW_BYTES: both
  * sides add the base of their own window. What is compared lies in three areas of it.
  *
  * As text, an operation is a line: its name, then the fields that are not 0 as key=value. Lines
@@ -30,7 +31,8 @@
 #define COPY_BYTES_MAX (UINT64_C(32) * PAGE) /* of a copy operation */
 #define STACK_BYTES (UINT64_C(8) << 20) /* that a mapping grows down to */
 #define PROCESSES 3
-#define OBJECTS 4
+#define OBJECTS 6
+#define FIRST_FILE 4 /* objects from here on are files with contents */
 
 /* Name, and how often the generator takes it. Both sides have a function run_NAME for each. */
 #define ORACLE_OPS(X)   \
@@ -48,6 +50,7 @@
 	X(truncate, 20) \
 	X(punch, 16)    \
 	X(seal, 2)      \
+	X(read_file, 6) \
 	X(fork, 8)      \
 	X(exit, 5)      \
 	X(load, 110)    \
@@ -123,6 +126,8 @@ struct run {
 
 /* The bytes that a copy_out or poke of `value` writes: at most COPY_BYTES_MAX. */
 void op_pattern(uint64_t value, void *bytes, size_t length);
+/* What file i holds at first. */
+void object_fill(unsigned i, void *bytes, size_t length);
 /* Bytes that object i has when a run starts. */
 uint64_t object_size(unsigned i);
 const char *op_name(unsigned kind);
