@@ -53,7 +53,8 @@ int isolate_try(struct isolate *w, const char *pages, const char *as, uint64_t m
 /*
  * runner_run there. RUNNER_CRASHED and RUNNER_HUNG: the worker is gone, result->error is a
  * sentence, w->failure says more. *threads_left: threads that are there after the engine was
- * closed and that were not before it was opened, 0 where TRANSLATOR_KEEPS_THREADS. runner_result_release in all cases.
+ * closed and that were not before it was opened; 0 where TRANSLATOR_KEEPS_THREADS.
+ * runner_result_release in all cases.
  */
 void isolate_run(struct isolate *w, const struct runner_request *request,
 		 struct runner_result *result, unsigned *threads_left);

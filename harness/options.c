@@ -147,42 +147,6 @@ static int parse_mem(struct options *options, const char *value, char *error, si
 	return parse_prefixed(words, value, error, size);
 }
 
-static int parse_dry_run(struct options *options, const char *value, char *error, size_t size)
-{
-	(void)error, (void)size;
-	options->dry_run = strcmp(value, "yes") == 0;
-	return 0;
-}
-
-static int parse_json(struct options *options, const char *value, char *error, size_t size)
-{
-	(void)error, (void)size;
-	options->json = strcmp(value, "yes") == 0;
-	return 0;
-}
-
-static int parse_strict(struct options *options, const char *value, char *error, size_t size)
-{
-	(void)error, (void)size;
-	options->strict_placement = strcmp(value, "yes") == 0;
-	return 0;
-}
-
-static int parse_allow_writable(struct options *options, const char *value, char *error,
-				size_t size)
-{
-	(void)error, (void)size;
-	options->allow_writable = strcmp(value, "yes") == 0;
-	return 0;
-}
-
-static int parse_unchecked(struct options *options, const char *value, char *error, size_t size)
-{
-	(void)error, (void)size;
-	options->unchecked = strcmp(value, "yes") == 0;
-	return 0;
-}
-
 static const char *const as_choices[] = { "none", "mmap", NULL };
 static const char *const clock_choices[] = { "tsc", "monotonic", NULL };
 static const char *const pages_choices[] = { "4k", "thp", "2m", "auto", NULL };
@@ -191,7 +155,7 @@ static const char *const progress_choices[] = { "auto", "tty", "plain", "json", 
 const struct option option_table[OPTION_COUNT] = {
 	[OPTION_ALLOW_WRITABLE] = { .name = "allow-writable",
 				    .value = "no",
-				    .parse = parse_allow_writable,
+				    .sets = offsetof(struct options, allow_writable),
 				    .commands = FOR_RUN | FOR_CHECK,
 				    .help = "load plug-ins that anybody may write or replace" },
 	[OPTION_AS] = { .name = "as",
@@ -209,7 +173,7 @@ const struct option option_table[OPTION_COUNT] = {
 			   .help = "what time is read from" },
 	[OPTION_DRY_RUN] = { .name = "dry-run",
 			     .value = "no",
-			     .parse = parse_dry_run,
+			     .sets = offsetof(struct options, dry_run),
 			     .commands = FOR_RUN,
 			     .help = "print the plan, measure nothing" },
 	[OPTION_DURATION] = { .name = "duration",
@@ -220,7 +184,7 @@ const struct option option_table[OPTION_COUNT] = {
 			      .help = "time of a repetition (quick suite: what fits)" },
 	[OPTION_JSON] = { .name = "json",
 			  .value = "no",
-			  .parse = parse_json,
+			  .sets = offsetof(struct options, json),
 			  .commands = FOR_RUN | FOR_OTHERS | FOR_REPORT | FOR_CHECK,
 			  .help = "print JSON on standard output" },
 	[OPTION_LABEL] = { .name = "label",
@@ -306,7 +270,7 @@ const struct option option_table[OPTION_COUNT] = {
 			  .help = "of the order and of the workloads' randomness" },
 	[OPTION_STRICT_PLACEMENT] = { .name = "strict-placement",
 				      .value = "no",
-				      .parse = parse_strict,
+				      .sets = offsetof(struct options, strict_placement),
 				      .commands = FOR_RUN,
 				      .help = "exit 4 if anything is not placed as asked" },
 	[OPTION_THREADS] = { .name = "threads",
@@ -331,7 +295,7 @@ const struct option option_table[OPTION_COUNT] = {
 					"side by side with the first" },
 	[OPTION_UNCHECKED] = { .name = "unchecked",
 			       .value = "no",
-			       .parse = parse_unchecked,
+			       .sets = offsetof(struct options, unchecked),
 			       .commands = FOR_RUN,
 			       .help = "time plug-ins that have not passed check, not_verified" },
 };
@@ -431,6 +395,8 @@ int options_set(struct options *options, enum option_id id, const char *value,
 		free(text);
 		return -EINVAL;
 	}
+	if (option->sets)
+		*(bool *)((char *)options + option->sets) = strcmp(text, "yes") == 0;
 	free(options->text[id]);
 	options->text[id] = text;
 	options->origin[id] = origin;

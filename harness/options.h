@@ -69,6 +69,7 @@ struct option {
 	bool list; /* choices are separated by commas */
 	bool repeats; /* given again, it adds to the list */
 	unsigned commands; /* FOR_ bits */
+	size_t sets; /* of a switch: offset of the bool of struct options that it sets; or 0 */
 	/* Stores value in options; 0, or -EINVAL with the reason in error. May be NULL. */
 	int (*parse)(struct options *options, const char *value, char *error, size_t size);
 };

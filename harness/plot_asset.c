@@ -31,16 +31,11 @@ ASSET(topology, "topology.gp");
 ASSET(versus, "versus.gp");
 
 const struct plot_asset plot_asset_list[] = {
-	{ "common.gp", plot_asset_common },
-	{ "curves.gp", plot_asset_curves },
-	{ "floors.gp", plot_asset_floors },
-	{ "matrix.gp", plot_asset_matrix },
-	{ "report.css", plot_asset_report_css },
-	{ "report.js", plot_asset_report_js },
-	{ "scaling.gp", plot_asset_scaling },
-	{ "topology.gp", plot_asset_topology },
-	{ "versus.gp", plot_asset_versus },
-	{ 0 },
+	{ "common.gp", plot_asset_common },	 { "curves.gp", plot_asset_curves },
+	{ "floors.gp", plot_asset_floors },	 { "matrix.gp", plot_asset_matrix },
+	{ "report.css", plot_asset_report_css }, { "report.js", plot_asset_report_js },
+	{ "scaling.gp", plot_asset_scaling },	 { "topology.gp", plot_asset_topology },
+	{ "versus.gp", plot_asset_versus },	 { 0 },
 };
 
 const char *plot_asset_text(const char *name)
