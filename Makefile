@@ -33,6 +33,10 @@ FLAGS_tsan := $(TESTING) -fsanitize=thread
 FLAGS_coverage := $(TESTING) --coverage -fprofile-update=atomic
 # Without lock checking: its search among 512 held locks is half of a run.
 FLAGS_fuzz := $(filter-out -DLOCK_CHECK=1,$(TESTING)) -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
+# The engine for the sharing audit: as compiled for ThreadSanitizer, but without its library, and
+# with as many CPU identities as the audit wants.
+FLAGS_audit := -O1 -fno-omit-frame-pointer -fno-pie -DMM_PERCPU_TEST=8u
+AUDIT_ENGINE := -fsanitize=thread -fno-builtin-memcpy -fno-builtin-memmove -fno-builtin-memset
 ifeq ($(FLAGS_$(V)),)
 $(error no variant '$(V)': release, debug, asan, tsan or coverage)
 endif
@@ -49,11 +53,12 @@ translators := $(wildcard translators/*.c)
 unit := $(wildcard tests/unit/*_test.c)
 fuzz := $(wildcard tests/fuzz/*_fuzz.c)
 oracle := $(wildcard tests/oracle/*.c)
+audit := $(wildcard tests/audit/*.c)
 # Plug-ins: wrong on purpose, for the conformance check; and badly behaved, for tests/cli.
 plugins := $(wildcard translators/broken/*.c tests/plugins/*.c)
 plugin_libraries := $(plugins:%.c=$(B)/%.so)
 cli := $(shell find tests/cli -maxdepth 1 -type f -perm -u+x | sort)
-sources := $(engine) $(program) $(micro) $(harness) $(workloads) $(translators) $(unit) $(fuzz) $(oracle)
+sources := $(engine) $(program) $(micro) $(harness) $(workloads) $(translators) $(unit) $(fuzz) $(oracle) $(audit)
 objects = $(patsubst %,$(B)/%.o,$(basename $(1)))
 archives := $(B)/libworkloads.a $(B)/libtranslators.a $(B)/libharness.a $(B)/libengine.a
 LINK = -Wl,--start-group $(archives) -Wl,--end-group
@@ -112,6 +117,15 @@ oracle: $(oracle_programs) ## random operations, Linux as the judge (SEED=1 OPS=
 	$(B)/tests/oracle/replay tests/oracle/cases/*.ops
 	$(B)/tests/oracle/oracle --seed $(SEED) --ops $(OPS) --seconds $(SECONDS) --threads $(THREADS)
 
+audit: ## which independent operations share cache lines; against tests/audit/expected.txt (ACCEPT=1)
+	@$(MAKE) --no-print-directory -j$(JOBS) V=audit audit-run
+
+audit-run: $(B)/audit
+	@$(B)/audit > $(B)/raw.json
+	@tests/audit/report.py $(if $(ACCEPT),--accept) $(B)/audit $(B)/raw.json tests/audit/expected.txt \
+		$(B)/table
+	@echo "table: $(B)/table.txt; all of it: $(B)/table.json"
+
 micro: $(B)/micro ## the micro suite of the engine's primitives on Google Benchmark (ARGS=its flags)
 	$(B)/micro $(ARGS)
 
@@ -160,6 +174,14 @@ $(B)/tests/fuzz/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(archives)
 $(oracle_programs): %: %.o $(call objects,$(filter-out $(oracle_mains),$(oracle))) $(archives)
 	$(CC) $(FLAGS) -no-pie $(LDFLAGS) $(filter %.o,$^) $(LINK) $(LIBS) -o $@
 
+ifeq ($(V),audit)
+$(call objects,$(engine)): CFLAGS += $(AUDIT_ENGINE)
+$(call objects,$(audit)): CFLAGS += -fno-builtin
+endif
+$(B)/audit: $(call objects,$(audit)) $(B)/libengine.a
+	$(CC) $(FLAGS) -no-pie $(LDFLAGS) $(filter %.o,$^) $(B)/libengine.a \
+		-Wl,--wrap=memcpy,--wrap=memmove,--wrap=memset $(LIBS) -o $@
+
 $(B)/micro: $(call objects,$(micro)) $(archives)
 	$(CXX) $(FLAGS) $(LDFLAGS) $(filter %.o,$^) $(LINK) -lbenchmark $(LIBS) -o $@
 
@@ -188,7 +210,7 @@ $(call objects,harness/plot_asset.c): $(wildcard plots/*.gp plots/report.*)
 
 FORCE:
 .PHONY: all run check deps test cli asan tsan debug coverage order lint format fuzz fuzz-run oracle \
-	micro peers programs install clean help FORCE
+	audit audit-run micro peers programs install clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(patsubst %.o,%.d,$(call objects,$(sources) $(plugins)))

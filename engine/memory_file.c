@@ -209,7 +209,7 @@ static void private_init(struct memory_file *mf, const struct memory_file_opts *
 	atomic_init(&p->retain_limit, p->retain_base);
 	atomic_init(&p->next_chunk, 1); /* page 0 lies in chunk 0 */
 	p->nodes = os_memory_node_count(MEMORY_MAX_NODES);
-	p->cpus = os_memory_cpu_count();
+	p->cpus = percpu_count();
 	if (p->cpus > PERCPU_MAX)
 		p->cpus = PERCPU_MAX;
 	for (int i = 0; i < KIND_COUNT; i++) {

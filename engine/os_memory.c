@@ -251,13 +251,6 @@ int os_memory_node_count(int max)
 	return count > max ? max : count;
 }
 
-unsigned os_memory_cpu_count(void)
-{
-	long n = sysconf(_SC_NPROCESSORS_CONF);
-
-	return n < 1 ? 1 : (unsigned)n;
-}
-
 int os_memory_current_node(void)
 {
 	unsigned cpu, node;

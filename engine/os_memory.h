@@ -55,7 +55,6 @@ int64_t os_memory_read_number(const char *path);
 
 /* Highest node number of this machine + 1, 1 .. max. */
 int os_memory_node_count(int max);
-unsigned os_memory_cpu_count(void); /* highest configured CPU number + 1, at least 1 */
 int os_memory_current_node(void);
 
 /* Zeroes 2 MiB past the caches. */

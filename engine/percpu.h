@@ -12,8 +12,16 @@
 
 #define PERCPU_MAX 256 /* CPU ids wrap here: two CPUs may share a slot, which is only slower */
 
+#ifdef MM_PERCPU_TEST
+/* A test says which CPU each thread is on, of MM_PERCPU_TEST many, whatever the machine has. */
+extern _Thread_local unsigned percpu_test_id;
+#endif
+
 static inline unsigned percpu_id(void)
 {
+#ifdef MM_PERCPU_TEST
+	return percpu_test_id;
+#endif
 	int cpu;
 
 	if (__rseq_size) {
@@ -31,6 +39,9 @@ static inline unsigned percpu_id(void)
 /* How many different values percpu_id() may have. */
 static inline unsigned percpu_count(void)
 {
+#ifdef MM_PERCPU_TEST
+	return MM_PERCPU_TEST;
+#endif
 	int n = get_nprocs_conf();
 
 	return n < 1 ? 1 : n > PERCPU_MAX ? PERCPU_MAX : (unsigned)n;
