@@ -26,9 +26,10 @@ static int look_dontfork(const struct space_change *c, const struct vma *v)
 	return v->dontfork == c->dontfork;
 }
 
-static void edit_dontfork(const struct space_change *c, struct vma *v)
+static int edit_dontfork(const struct space_change *c, struct vma *v)
 {
 	v->dontfork = c->dontfork;
+	return 0;
 }
 
 static int advise_fork(struct mm_space *s, uint64_t start, uint64_t end, bool dontfork) MAY_LOCK_ANY
@@ -223,10 +224,11 @@ static int look_policy(const struct space_change *c, const struct vma *v)
 	return v->numa_policy == c->numa_policy && v->numa_nodes == c->numa_nodes;
 }
 
-static void edit_policy(const struct space_change *c, struct vma *v)
+static int edit_policy(const struct space_change *c, struct vma *v)
 {
 	v->numa_policy = (uint8_t)c->numa_policy;
 	v->numa_nodes = c->numa_nodes;
+	return 0;
 }
 
 /* Changes what of the range is mapped: for the local policy, as in Linux, that need not be all. */

@@ -81,8 +81,7 @@ static int copy_vma(struct walk *w, uint32_t from) REQUIRES(mapping_class) MAY_L
 		return rc;
 	}
 	w->from = from;
-	w->c->edit(w->c, vma_at(&mm->vma_pool, w->to));
-	return 0;
+	return w->c->edit(w->c, vma_at(&mm->vma_pool, w->to));
 }
 
 /* `pages` pages have changed from w->from to w->to. */
@@ -223,12 +222,13 @@ static int look_perms(const struct space_change *c, const struct vma *v)
 	return v->perms == c->perms;
 }
 
-static void edit_perms(const struct space_change *c, struct vma *v)
+static int edit_perms(const struct space_change *c, struct vma *v)
 {
 	if (v->is_private && v->mlock_mode == MLOCK_EAGER && !(v->perms & MM_WRITE) &&
 	    (c->perms & MM_WRITE))
 		*c->locked_writable = true;
 	vma_set_perms(v, c->perms);
+	return 0;
 }
 
 int mm_mprotect(struct mm_space *s, uint64_t address, uint64_t length, mm_access perms)

@@ -14,8 +14,8 @@ struct space_change {
 	/* Of v, which is in the range: 1 if it is as wanted, 0 if it is to be changed, or -errno,
 	 * which ends the walk. */
 	int (*look)(const struct space_change *c, const struct vma *v);
-	/* Changes a copy. */
-	void (*edit)(const struct space_change *c, struct vma *v);
+	/* Changes a copy. 0 or -ENOMEM, which ends the walk. */
+	int (*edit)(const struct space_change *c, struct vma *v);
 	bool over_holes; /* go on behind a hole */
 	int hole_error; /* for what is not mapped */
 	/* What look and edit are to know. */
@@ -24,6 +24,7 @@ struct space_change {
 	bool dontfork;
 	enum numa_policy numa_policy;
 	uint64_t numa_nodes;
+	const char *name; /* or NULL */
 	bool *locked_writable; /* set if a locked private mapping becomes writable */
 	/* Charged by the caller, for mappings that become locked; what is not needed is given back.
 	 * (What becomes data, space_change charges itself.) */

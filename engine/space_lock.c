@@ -20,9 +20,10 @@ static int look_mode(const struct space_change *c, const struct vma *v)
 	return v->mlock_mode == c->mlock_mode;
 }
 
-static void edit_mode(const struct space_change *c, struct vma *v)
+static int edit_mode(const struct space_change *c, struct vma *v)
 {
 	v->mlock_mode = (uint8_t)c->mlock_mode;
+	return 0;
 }
 
 /* Asks the limit for `pages` pages, but for those that are locked already. 0 or -ENOMEM. */

@@ -17,7 +17,7 @@
 #include "engine/pool.h"
 #include "engine/reservation.h"
 
-#define VMA_NAME_SIZE 80
+#define VMA_NAME_SIZE 88 /* a name of 79 characters, "[anon:" and "]" around it, and the NUL */
 
 struct vma {
 	_Atomic int64_t entries; /* entries that name it, and VMA_BUILDING while it is installed */
