@@ -88,7 +88,7 @@ static void help(FILE *out)
 	      "  faultline run                                  everything, in a minute\n"
 	      "  faultline run fault-anon --threads 1,2 --repeat 10\n"
 	      "  faultline list workloads                       what can be measured\n"
-	      "\nResults are kept in results/; exit codes: 0 fine, 2 usage, 3 wrong answers,\n"
+	      "Results are kept in results/; exit codes: 0 fine, 2 usage, 3 wrong answers,\n"
 	      "4 the machine lacks something, 6 crash or hang, 7 files, 130 interrupted.\n"
 	      "Every command takes --json and --help; see also faultline --help, --version.\n",
 	      out);

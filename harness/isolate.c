@@ -98,8 +98,9 @@ static int make_page(struct isolate *w)
 
 static int launch(struct isolate *w, const char *text, bool allow_writable)
 {
+	char allow[] = "--allow-writable";
 	char *const argv[] = { (char[]){ "faultline" }, (char[]){ ISOLATE_ARGUMENT }, (char *)text,
-			       allow_writable ? (char[]){ "--allow-writable" } : NULL, NULL };
+			       allow_writable ? allow : NULL, NULL };
 	pid_t parent = getpid();
 	int ends[2], rc = make_page(w);
 
