@@ -13,6 +13,7 @@ SECONDS := 60
 SEED := 1
 OPS := 200
 THREADS := 1
+RUNS := 20
 JOBS ?= $(shell nproc)
 COMMIT := $(shell git describe --always --dirty --exclude '*' 2>/dev/null || echo unknown)
 export CI CLANG COVERAGE_MIN DEPS FORMAT JOBS
@@ -54,9 +55,12 @@ unit := $(wildcard tests/unit/*_test.c)
 fuzz := $(wildcard tests/fuzz/*_fuzz.c)
 oracle := $(wildcard tests/oracle/*.c)
 audit := $(wildcard tests/audit/*.c)
-# Plug-ins: wrong on purpose, for the conformance check; and badly behaved, for tests/cli.
-plugins := $(wildcard translators/broken/*.c tests/plugins/*.c)
+# Plug-ins that are badly behaved, for tests/cli.
+plugins := $(wildcard tests/plugins/*.c)
 plugin_libraries := $(plugins:%.c=$(B)/%.so)
+# Those that are wrong on purpose: each a difference to one file of a good translator.
+broken := $(wildcard translators/broken/*.patch)
+broken_libraries := $(broken:%.patch=$(B)/%.so)
 cli := $(shell find tests/cli -maxdepth 1 -type f -perm -u+x | sort)
 sources := $(engine) $(program) $(micro) $(harness) $(workloads) $(translators) $(unit) $(fuzz) $(oracle) $(audit)
 objects = $(patsubst %,$(B)/%.o,$(basename $(1)))
@@ -67,7 +71,7 @@ fuzz_programs := $(fuzz:%.c=$(B)/%)
 oracle_mains := tests/oracle/oracle.c tests/oracle/replay.c
 oracle_programs := $(oracle_mains:%.c=$(B)/%)
 
-all: $(if $(filter release,$(V)),faultline,$(B)/faultline) $(plugin_libraries) ## build ./faultline (other V=: build/<V>/faultline)
+all: $(if $(filter release,$(V)),faultline,$(B)/faultline) $(plugin_libraries) $(if $(filter release,$(V)),$(broken_libraries)) ## build ./faultline (other V=: build/<V>/faultline)
 
 run: ## install what running needs, build, measure the quick suite, print the report's path (ARGS=)
 	@ci/deps.sh run
@@ -112,6 +116,11 @@ fuzz-run: $(fuzz_programs)
 		$$program -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
 			-artifact_prefix=build/corpus/$$name- build/corpus/$$name tests/fuzz/corpus/$$name; \
 	done
+
+broken: $(broken_libraries) ## the translators that are wrong on purpose
+
+conformance-proof: all ## RUNS=20 checks of every translator, good and wrong, and the table
+	@tests/conformance/proof.sh $(RUNS)
 
 oracle: $(oracle_programs) ## random operations, Linux as the judge (SEED=1 OPS=200 SECONDS=60 THREADS=1)
 	$(B)/tests/oracle/replay tests/oracle/cases/*.ops
@@ -189,6 +198,22 @@ $(plugin_libraries): $(B)/%.so: %.c Makefile
 	@mkdir -p $(@D)
 	$(COMPILE.c) -fPIC -shared -MMD -MP -MF $(B)/$*.d $< $(LDFLAGS) -o $@
 
+# The changed file stands in for its original; what it is linked with is compiled once for all.
+pic = $(patsubst %.c,$(B)/pic/%.o,$(1))
+biglock := $(filter translators/biglock%,$(translators))
+PLUGIN := -Dtranslator_biglock=faultline_translator -Dtranslator_memmap=faultline_translator -fPIC
+$(broken_libraries): $(B)/%.so: %.patch $(call pic,$(biglock) translators/memmap.c $(engine))
+	@rm -rf $(@:.so=) && mkdir -p $(@:.so=)
+	@file=$$(sed -n 's|^+++ b/||p' $<); good=$(B)/pic/$${file%.c}.o; \
+	case $$file in */biglock*) rest="$(call pic,$(biglock))";; *) rest="$(call pic,translators/memmap.c $(engine))";; esac; \
+	patch -s -o $(@:.so=)/$${file##*/} $$file $< && \
+	$(COMPILE.c) $(PLUGIN) -c $(@:.so=)/$${file##*/} -o $(@:.so=)/changed.o && \
+	$(CC) $(FLAGS) $(LDFLAGS) -shared -Wl,-Bsymbolic $(@:.so=)/changed.o $${rest/$$good/} $(LIBS) -o $@
+
+$(B)/pic/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(COMPILE.c) $(PLUGIN) -MMD -MP -c $< -o $@
+
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(COMPILE.c) -MMD -MP -c $< -o $@
@@ -210,7 +235,7 @@ $(call objects,harness/plot_asset.c): $(wildcard plots/*.gp plots/report.*)
 
 FORCE:
 .PHONY: all run check deps test cli asan tsan debug coverage order lint format fuzz fuzz-run oracle \
-	audit audit-run micro peers programs install clean help FORCE
+	audit audit-run micro peers programs broken conformance-proof install clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
--include $(patsubst %.o,%.d,$(call objects,$(sources) $(plugins)))
+-include $(patsubst %.o,%.d,$(call objects,$(sources) $(plugins)) $(call pic,$(biglock) translators/memmap.c $(engine)))

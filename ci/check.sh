@@ -43,6 +43,7 @@ tests debug 120
 step oracle 60 "build/debug/tests/oracle/replay tests/oracle/cases/*.ops" \
 	"build/debug/tests/oracle/oracle --seconds ${ORACLE_SECONDS:-8} --out build" \
 	"build/debug/tests/oracle/oracle --threads 3 --seconds 6"
+step conformance 300 tests/conformance/proof.sh
 mapfile -t cli < <(find tests/cli -maxdepth 1 -type f -perm -u+x | sort)
 [ ${#cli[@]} -eq 0 ] || step cli 180 "${cli[@]}"
 step micro 180 "$make -s -j$jobs V=release build/release/micro"

@@ -3,9 +3,10 @@
  * check_lanes.c - the lanes of a block at once.
  *
  * All start at one reading of the time stamp counter, plus a shift of their own. Shifts are drawn
- * anew each time from the length that the lanes had on average, so that every point of one lane
+ * anew each time from the length that the lanes mostly had, so that every point of one lane
  * comes to lie on every point of the others, in both orders, whatever the machine. Waiting is by
- * spinning, since a wake-up is longer than what is to be hit; after a while the CPU is given up.
+ * spinning, since a wake-up is longer than what is to be hit; but soon the CPU is given up, so that
+ * on a busy machine the time is there when both can run.
  */
 #include "harness/check_lanes.h"
 
@@ -19,15 +20,15 @@
 
 #include "harness/check_play.h"
 
-#define SPINS_MAX 4000
-#define LEAD 600 /* counts from publishing the start to the start */
+#define SPINS_MAX 30
+#define LEAD 400 /* counts from publishing the start to the start */
 
 struct lane_thread {
 	struct check_lanes *all;
 	unsigned index;
 	pthread_t thread;
 	uint64_t shift; /* counts; written before `turn` */
-	uint64_t length; /* counts, average; read after `done` */
+	uint64_t length; /* counts, median; read after `done` */
 	int rc;
 };
 
@@ -35,9 +36,10 @@ struct check_lanes {
 	struct check_subject *subject;
 	unsigned count;
 	struct check_lane *lane; /* of this turn */
-	uint64_t start;
+	_Atomic uint64_t start; /* 0: not all helpers are ready */
 	_Atomic unsigned turn; /* changes: a turn begins */
 	_Atomic bool stop;
+	_Alignas(64) _Atomic unsigned ready; /* helpers that are on a CPU, and wait for start */
 	_Alignas(64) _Atomic unsigned done; /* helpers that have ended the turn, or have entered */
 	struct lane_thread threads[CHECK_LANES];
 };
@@ -53,7 +55,8 @@ static void pause_a_little(unsigned *spins)
 static void run_lane(struct lane_thread *me)
 {
 	struct check_lane *lane = &me->all->lane[me->index];
-	uint64_t begin = me->all->start + me->shift, now;
+	uint64_t begin = atomic_load_explicit(&me->all->start, memory_order_relaxed) + me->shift;
+	uint64_t now;
 
 	while ((int64_t)(begin - __rdtsc()) > 0)
 		;
@@ -61,10 +64,9 @@ static void run_lane(struct lane_thread *me)
 	for (unsigned i = 0; i < lane->count; i++)
 		check_subject_call(me->all->subject, lane->ops[i], NULL, &lane->answers[i]);
 	now = __rdtsc() - now;
-	/* What a preemption adds is not the lane's. */
-	if (now > 16 * me->length + 20000)
-		now = 16 * me->length + 20000;
-	me->length = me->length - me->length / 8 + now / 8;
+	/* The median, in small steps: what a preemption adds is not the lane's. */
+	me->length = now > me->length ? me->length + me->length / 16 + 1
+				      : me->length - me->length / 16;
 }
 
 static void *helper(void *argument)
@@ -84,6 +86,9 @@ static void *helper(void *argument)
 		turn++;
 		if (atomic_load(&all->stop))
 			break;
+		atomic_fetch_add(&all->ready, 1);
+		for (spins = 0; !atomic_load_explicit(&all->start, memory_order_acquire);)
+			pause_a_little(&spins);
 		run_lane(me);
 		atomic_fetch_add_explicit(&all->done, 1, memory_order_release);
 	}
@@ -92,13 +97,12 @@ static void *helper(void *argument)
 	return NULL;
 }
 
-static void wait_for_helpers(struct check_lanes *all)
+static void wait_for(struct check_lanes *all, _Atomic unsigned *what)
 {
 	unsigned spins = 0;
 
-	while (atomic_load_explicit(&all->done, memory_order_acquire) < all->count - 1)
+	while (atomic_load_explicit(what, memory_order_acquire) < all->count - 1)
 		pause_a_little(&spins);
-	atomic_store(&all->done, 0);
 }
 
 struct check_lanes *check_lanes_create(struct check_subject *subject, unsigned count, char *message,
@@ -119,7 +123,8 @@ struct check_lanes *check_lanes_create(struct check_subject *subject, unsigned c
 		if (i && pthread_create(&all->threads[i].thread, NULL, helper, &all->threads[i]))
 			abort();
 	}
-	wait_for_helpers(all);
+	wait_for(all, &all->done);
+	atomic_store(&all->done, 0);
 	for (unsigned i = 1; i < count; i++)
 		good = good && !all->threads[i].rc;
 	if (good)
@@ -154,8 +159,13 @@ void check_lanes_run(struct check_lanes *all, struct check_lane *lane, uint64_t 
 									: 0;
 	}
 	all->lane = lane;
-	all->start = __rdtsc() + LEAD;
+	atomic_store(&all->start, 0);
+	atomic_store(&all->ready, 0);
+	atomic_store(&all->done, 0);
 	atomic_fetch_add_explicit(&all->turn, 1, memory_order_release);
+	/* Started before a helper is on a CPU, the lanes would hardly overlap. */
+	wait_for(all, &all->ready);
+	atomic_store_explicit(&all->start, __rdtsc() + LEAD, memory_order_release);
 	run_lane(&all->threads[0]);
-	wait_for_helpers(all);
+	wait_for(all, &all->done);
 }

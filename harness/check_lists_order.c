@@ -8,6 +8,22 @@
 #include "harness/check_lists.h"
 
 const char *const check_race_copies[] = {
+	/* One copies; the other is left alone with the page, and stores to it. */
+	"space space=0\n"
+	"map space=0 at=4 cells=6 object=-1 offset=0 perms=3 private=0\n"
+	"write space=0 at=4 cells=2 value=3\n"
+	"fork space=0 to=1\n"
+	"1: fault space=0 at=5 access=2\n"
+	"2: mark space=1 at=5 value=8\n",
+	/* The same with what each sees at the end. */
+	"space space=0\n"
+	"map space=0 at=4 cells=6 object=-1 offset=0 perms=3 private=0\n"
+	"write space=0 at=4 cells=2 value=3\n"
+	"fork space=0 to=1\n"
+	"1: fault space=0 at=4 access=2\n"
+	"1: fault space=0 at=5 access=2\n"
+	"2: mark space=1 at=4 value=8\n"
+	"2: mark space=1 at=5 value=9\n",
 	/* Parent and child. */
 	"space space=0\n"
 	"map space=0 at=4 cells=6 object=-1 offset=0 perms=3 private=0\n"
@@ -79,6 +95,14 @@ const char *const check_race_copies[] = {
 };
 
 const char *const check_race_forks[] = {
+	/* Far apart. */
+	"geometry base=1024 object-base=0 stride=512 look=3 touch=0 pages=4k rounds=1\n"
+	"space space=0\n"
+	"map space=0 at=2 cells=12 object=-1 offset=0 perms=3 private=0\n"
+	"write space=0 at=2 cells=12 value=3\n"
+	"1: mark space=0 at=3 value=7\n"
+	"1: mark space=0 at=12 value=8\n"
+	"2: fork space=0 to=1\n",
 	/* Stores in one order. */
 	"space space=0\n"
 	"map space=0 at=4 cells=6 object=-1 offset=0 perms=3 private=0\n"
@@ -92,14 +116,6 @@ const char *const check_race_forks[] = {
 	"write space=0 at=4 cells=6 value=3\n"
 	"1: mark space=0 at=8 value=7\n"
 	"1: mark space=0 at=5 value=8\n"
-	"2: fork space=0 to=1\n",
-	/* Far apart. */
-	"geometry base=1024 object-base=0 stride=512 look=3 touch=0 pages=4k rounds=1\n"
-	"space space=0\n"
-	"map space=0 at=2 cells=12 object=-1 offset=0 perms=3 private=0\n"
-	"write space=0 at=2 cells=12 value=3\n"
-	"1: mark space=0 at=12 value=7\n"
-	"1: mark space=0 at=3 value=8\n"
 	"2: fork space=0 to=1\n",
 	/* Fresh pages. */
 	"space space=0\n"
@@ -168,6 +184,65 @@ const char *const check_race_forks[] = {
 };
 
 const char *const check_race_remaps[] = {
+	/* Punched while it moves past many others that are punched as well. */
+	"space space=0\n"
+	"object object=0 cells=12 file=0\n"
+	"map space=0 at=20 cells=3 object=0 offset=9 perms=3 private=0\n"
+	"map space=0 at=5 cells=1 object=0 offset=10 perms=3 private=0\n"
+	"fault space=0 at=5 access=2\n"
+	"map space=0 at=6 cells=1 object=0 offset=10 perms=3 private=0\n"
+	"fault space=0 at=6 access=2\n"
+	"map space=0 at=7 cells=1 object=0 offset=10 perms=3 private=0\n"
+	"fault space=0 at=7 access=2\n"
+	"map space=0 at=8 cells=1 object=0 offset=10 perms=3 private=0\n"
+	"fault space=0 at=8 access=2\n"
+	"map space=0 at=9 cells=1 object=0 offset=10 perms=3 private=0\n"
+	"fault space=0 at=9 access=2\n"
+	"map space=0 at=10 cells=1 object=0 offset=10 perms=3 private=0\n"
+	"fault space=0 at=10 access=2\n"
+	"map space=0 at=11 cells=1 object=0 offset=10 perms=3 private=0\n"
+	"fault space=0 at=11 access=2\n"
+	"map space=0 at=12 cells=1 object=0 offset=10 perms=3 private=0\n"
+	"fault space=0 at=12 access=2\n"
+	"map space=0 at=13 cells=1 object=0 offset=10 perms=3 private=0\n"
+	"fault space=0 at=13 access=2\n"
+	"map space=0 at=14 cells=1 object=0 offset=10 perms=3 private=0\n"
+	"fault space=0 at=14 access=2\n"
+	"write space=0 at=20 cells=3 value=5\n"
+	"ref hold=0 space=0 at=21\n"
+	"1: remap space=0 at=21 cells=1 to=3 to-cells=1\n"
+	"2: punch object=0 at=10 cells=1\n"
+	"peek space=0 at=3\n",
+	/* Truncated. */
+	"space space=0\n"
+	"object object=0 cells=12 file=0\n"
+	"map space=0 at=20 cells=3 object=0 offset=9 perms=3 private=0\n"
+	"map space=0 at=5 cells=1 object=0 offset=10 perms=3 private=0\n"
+	"fault space=0 at=5 access=2\n"
+	"map space=0 at=6 cells=1 object=0 offset=10 perms=3 private=0\n"
+	"fault space=0 at=6 access=2\n"
+	"map space=0 at=7 cells=1 object=0 offset=10 perms=3 private=0\n"
+	"fault space=0 at=7 access=2\n"
+	"map space=0 at=8 cells=1 object=0 offset=10 perms=3 private=0\n"
+	"fault space=0 at=8 access=2\n"
+	"map space=0 at=9 cells=1 object=0 offset=10 perms=3 private=0\n"
+	"fault space=0 at=9 access=2\n"
+	"map space=0 at=10 cells=1 object=0 offset=10 perms=3 private=0\n"
+	"fault space=0 at=10 access=2\n"
+	"map space=0 at=11 cells=1 object=0 offset=10 perms=3 private=0\n"
+	"fault space=0 at=11 access=2\n"
+	"map space=0 at=12 cells=1 object=0 offset=10 perms=3 private=0\n"
+	"fault space=0 at=12 access=2\n"
+	"map space=0 at=13 cells=1 object=0 offset=10 perms=3 private=0\n"
+	"fault space=0 at=13 access=2\n"
+	"map space=0 at=14 cells=1 object=0 offset=10 perms=3 private=0\n"
+	"fault space=0 at=14 access=2\n"
+	"write space=0 at=20 cells=3 value=5\n"
+	"ref hold=0 space=0 at=21\n"
+	"1: remap space=0 at=21 cells=1 to=3 to-cells=1\n"
+	"2: truncate object=0 cells=10\n"
+	"truncate object=0 cells=12\n"
+	"peek space=0 at=3\n",
 	/* Truncated while it moves. */
 	"space space=0\n"
 	"object object=0 cells=12 file=0\n"

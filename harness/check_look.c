@@ -166,7 +166,7 @@ static bool look_at_counts(struct look *l)
 	struct translator_stat stat;
 
 	memset(&stat, 0xff, sizeof(stat));
-	if (!l->s->t->stat || l->s->t->stat(l->s->engine, &stat) ||
+	if (!l->s->counts || !l->s->t->stat || l->s->t->stat(l->s->engine, &stat) ||
 	    stat.live_pages == TRANSLATOR_UNKNOWN)
 		return true;
 	if (stat.live_pages < least) {

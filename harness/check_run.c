@@ -15,9 +15,10 @@
 
 #define NAMES_MAX 64
 #define QUICK_NS UINT64_C(3500000000)
-#define FULL_NS UINT64_C(42000000000)
+#define FULL_NS UINT64_C(46000000000)
 #define QUICK_SHRINK_NS UINT64_C(700000000)
 #define FULL_SHRINK_NS UINT64_C(8000000000)
+#define HANGS_MAX 3 /* each takes its whole time box */
 #define WITHOUT_ANSWERS 2 /* the first properties: true of one that computes nothing, too */
 
 static const struct check_property *find(const char *name, char *error, size_t size)
@@ -93,6 +94,7 @@ struct times {
 	uint64_t until_ns; /* all properties */
 	uint64_t shrink_ns; /* the next failure */
 	uint64_t capabilities;
+	unsigned hangs;
 	bool failed;
 };
 
@@ -111,6 +113,7 @@ static void try_one(const struct check_request *request, const struct check_prop
 	check_child(request, property, NULL, seed_of(request, property), budget, outcome);
 	if (outcome->status < CHECK_FAILED)
 		return;
+	t->hangs += outcome->status == CHECK_HUNG;
 	begin = check_now_ns();
 	if (outcome->has_script)
 		check_shrink(request, outcome, t->shrink_ns);
@@ -120,6 +123,13 @@ static void try_one(const struct check_request *request, const struct check_prop
 	if (t->until_ns > check_now_ns() + QUICK_NS)
 		t->until_ns = check_now_ns() + QUICK_NS;
 	t->failed = true;
+}
+
+static void skip_for_hangs(struct check_outcome *outcome)
+{
+	memset(outcome, 0, sizeof(*outcome));
+	outcome->status = CHECK_SKIPPED;
+	snprintf(outcome->message, sizeof(outcome->message), "it has hung too often");
 }
 
 int check_run(const struct check_request *request, check_report *report, void *context, char *error,
@@ -151,7 +161,10 @@ int check_run(const struct check_request *request, check_report *report, void *c
 			report(context, p, &outcome);
 			continue;
 		}
-		try_one(request, p, &t, only != NULL, &outcome);
+		if (t.hangs == HANGS_MAX)
+			skip_for_hangs(&outcome);
+		else
+			try_one(request, p, &t, only != NULL, &outcome);
 		report(context, p, &outcome);
 	}
 	return failed || t.failed;

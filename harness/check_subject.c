@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PAGE UINT64_C(4096)
@@ -71,6 +72,24 @@ static int32_t plain(int rc)
 
 /* ---- life ---- */
 
+static bool get_stat(struct check_subject *s, struct translator_stat *stat)
+{
+	memset(stat, 0xff, sizeof(*stat));
+	return s->t->stat && s->t->stat(s->engine, stat) == 0;
+}
+
+static void measure_stat(struct check_subject *s)
+{
+	struct translator_stat stat;
+	struct timespec begin, end;
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	get_stat(s, &stat);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	s->stat_ns = (uint64_t)(end.tv_sec - begin.tv_sec) * 1000000000u + (uint64_t)end.tv_nsec -
+		     (uint64_t)begin.tv_nsec;
+}
+
 int check_subject_create(struct check_subject *s, const struct translator *t,
 			 const struct translator_option *options,
 			 const struct check_geometry *geometry, char *error, size_t size)
@@ -102,6 +121,9 @@ int check_subject_create(struct check_subject *s, const struct translator *t,
 		if (rc)
 			t->close(s->engine);
 	}
+	s->counts = true;
+	if (!rc)
+		measure_stat(s);
 	if (rc) {
 		snprintf(error, size, "open: %s", reason[0] ? reason : strerror(-rc));
 		free(s->buffer);
@@ -131,18 +153,12 @@ static void release_all(struct check_subject *s)
 	}
 }
 
-static bool get_stat(struct check_subject *s, struct translator_stat *stat)
-{
-	memset(stat, 0xff, sizeof(*stat));
-	return s->t->stat && s->t->stat(s->engine, stat) == 0;
-}
-
 bool check_subject_reset(struct check_subject *s, char *message, size_t size)
 {
 	struct translator_stat stat;
 
 	release_all(s);
-	if (!get_stat(s, &stat))
+	if (!s->counts || !get_stat(s, &stat))
 		return true;
 	if (stat.live_pages && stat.live_pages != TRANSLATOR_UNKNOWN) {
 		snprintf(message, size, "%lu pages have references when nothing is left",
@@ -159,9 +175,11 @@ bool check_subject_reset(struct check_subject *s, char *message, size_t size)
 
 bool check_subject_destroy(struct check_subject *s, char *message, size_t size)
 {
-	bool good = check_subject_reset(s, message, size);
 	char sentence[200] = "";
+	bool good;
 
+	s->counts = true;
+	good = check_subject_reset(s, message, size);
 	if (good && (s->t->capabilities & TRANSLATOR_CAN_SELF_CHECK) &&
 	    s->t->self_check(s->engine, sentence, sizeof(sentence))) {
 		snprintf(message, size, "its self check says: %s", sentence);

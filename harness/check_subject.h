@@ -36,6 +36,8 @@ struct check_subject {
 	struct {
 		uint64_t file, offset;
 	} holds[CHECK_HOLDS];
+	bool counts; /* stat is to be asked, which may take long */
+	uint64_t stat_ns; /* how long */
 	unsigned char *buffer; /* one cell-wide write, all bytes alike: lane 0's */
 };
 
@@ -47,7 +49,7 @@ int check_subject_create(struct check_subject *subject, const struct translator 
 			 const struct translator_option *options,
 			 const struct check_geometry *geometry, char *error, size_t size)
 	__attribute__((warn_unused_result));
-/* Gives back all handles. false with a message: pages or references are left. */
+/* Gives back all handles. false with a message: pages or references are left (if `counts`). */
 bool check_subject_reset(struct check_subject *subject, char *message, size_t size);
 /* Resets and closes. false with a message as reset. */
 bool check_subject_destroy(struct check_subject *subject, char *message, size_t size);
