@@ -119,9 +119,11 @@ static int32_t touch(struct check_model *m, unsigned space, unsigned at, uint32_
 {
 	int32_t rc = check_model_access(m, space, at, access);
 
+	/* The way to the end of an object may lead past others of its pages. */
+	if (!rc || rc == CHECK_BUS)
+		forget_absent(m, space);
 	if (rc)
 		return rc;
-	forget_absent(m, space);
 	if (access & TRANSLATOR_WRITE)
 		page_to_store(m, &m->spaces[space].cells[at]);
 	return 0;
