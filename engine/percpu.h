@@ -12,10 +12,9 @@
 
 #define PERCPU_MAX 256 /* CPU ids wrap here: two CPUs may share a slot, which is only slower */
 
-#ifdef MM_PERCPU_TEST
-/* A test says which CPU each thread is on, of MM_PERCPU_TEST many, whatever the machine has. */
+/* Defined by a test that says itself which CPU each of its threads is on, of MM_PERCPU_TEST many,
+ * whatever the machine has. */
 extern _Thread_local unsigned percpu_test_id;
-#endif
 
 static inline unsigned percpu_id(void)
 {

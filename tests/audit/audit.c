@@ -268,10 +268,11 @@ static void run_pair(const struct operation *a, const struct operation *b, enum 
 		if (round == ROUNDS - 1) {
 			if (side[0].trace.overflowed || side[1].trace.overflowed)
 				die("trace overflow", a->name, b->name, 0);
-			printf("{\"a\":\"%s\",\"b\":\"%s\",\"situation\":\"%s\",\"kinds\":[\"%s\",\"%s\"],"
-			       "\"lines\":[%u,%u],\"conflicts\":[",
-			       a->name, b->name, name[in], kinds[kind[0]], kinds[kind[1]],
-			       side[0].trace.line_count, side[1].trace.line_count);
+			printf("{\"a\":\"%s\",\"b\":\"%s\",\"situation\":\"%s\",", a->name, b->name,
+			       name[in]);
+			printf("\"kinds\":[\"%s\",\"%s\"],\"lines\":[%u,%u],\"conflicts\":[",
+			       kinds[kind[0]], kinds[kind[1]], side[0].trace.line_count,
+			       side[1].trace.line_count);
 			compare(&w);
 			printf("]}\n");
 		}

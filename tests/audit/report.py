@@ -3,7 +3,7 @@
 """report.py PROGRAM RAW EXPECTED OUT - what the audit found, and whether it was expected.
 
 Names places (addr2line) and fields (DWARF, by readelf), writes OUT.json, OUT.txt (the table), OUT.dat
-and OUT.gp (the matrix for gnuplot), and compares with EXPECTED: one conflict a line, as
+and OUT.svg (the matrix, by tests/audit/matrix.gp where gnuplot is), and compares with EXPECTED: one conflict a line, as
 "operation operation situation field", below reasons, as "reason: FIELD: why". Exit code 1 if a
 conflict is not listed, a listed one is gone, or a field has no reason. With --accept EXPECTED is
 written anew, its reasons kept.
@@ -195,13 +195,14 @@ def main():
     share = 100 * free / len(cells)
     lines = [f'{free} of {len(cells)} pairs in situations that ought to be independent are '
              f'conflict-free: {share:.1f} %', '', 'pairs  alone  field']
+    real = {k[3] for k, e in found.items() if e['true_sharing']}
     for name, n in sorted(spoils.items(), key=lambda x: (-x[1], x[0])):
         k = next(k for k in found if k[3] == name)
         e = found[k]
         a = next((x for x in e['a'] if x['write']), e['a'][0])
         b = next((x for x in e['b'] if x['write']), e['b'][0])
         lines.append(f'{n:5}  {alone[name]:5}  {name}'
-                     f'{"" if e["true_sharing"] else "  (false sharing)"}')
+                     f'{"" if name in real else "  (false sharing)"}')
         lines.append(f'              e.g. {k[0]} x {k[1]}, {k[2]}: {a["function"]} {a["place"]}, '
                      f'{b["function"]} {b["place"]}')
     lines += ['', 'A cell has a letter for each situation: '
@@ -233,6 +234,11 @@ def main():
                 v = sum(bool(c) for c in here) / len(here) if here else 'NaN'
                 f.write(f'{a} {b} {i} {j} {v}\n')
             f.write('\n')
+    try:
+        subprocess.run(['gnuplot', '-e', f'data="{out}.dat"; picture="{out}.svg"',
+                        'tests/audit/matrix.gp'], check=True)
+    except FileNotFoundError:
+        print('no gnuplot: no picture')
 
     reasons, listed = read_expected(expected)
     now = set(found)
