@@ -9,6 +9,8 @@
  * wrote is a conflict. Per-CPU lists are half full at that moment, so that what is paid once in a
  * batch is not seen; that is part of what the audit says.
  */
+#include "tests/audit/audit.h"
+
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
@@ -18,7 +20,6 @@
 
 #include "engine/space.h"
 #include "engine/memory_pool.h"
-#include "tests/audit/audit.h"
 #include "tests/audit/heap.h"
 #include "tests/audit/recorder.h"
 
