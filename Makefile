@@ -53,6 +53,7 @@ workloads := $(wildcard workloads/*.c)
 translators := $(wildcard translators/*.c)
 unit := $(wildcard tests/unit/*_test.c)
 fuzz := $(wildcard tests/fuzz/*_fuzz.c)
+count := $(wildcard tests/count/*.c)
 oracle := $(wildcard tests/oracle/*.c)
 audit := $(wildcard tests/audit/*.c)
 # Plug-ins that are badly behaved, for tests/cli.
@@ -62,7 +63,7 @@ plugin_libraries := $(plugins:%.c=$(B)/%.so)
 broken := $(wildcard translators/broken/*.patch)
 broken_libraries := $(broken:%.patch=$(B)/%.so)
 cli := $(shell find tests/cli -maxdepth 1 -type f -perm -u+x | sort)
-sources := $(engine) $(program) $(micro) $(harness) $(workloads) $(translators) $(unit) $(fuzz) $(oracle) $(audit)
+sources := $(engine) $(program) $(micro) $(harness) $(workloads) $(translators) $(unit) $(fuzz) $(count) $(oracle) $(audit)
 objects = $(patsubst %,$(B)/%.o,$(basename $(1)))
 archives := $(B)/libworkloads.a $(B)/libtranslators.a $(B)/libharness.a $(B)/libengine.a
 LINK = -Wl,--start-group $(archives) -Wl,--end-group
@@ -138,6 +139,12 @@ audit-run: $(B)/audit
 micro: $(B)/micro ## the micro suite of the engine's primitives on Google Benchmark (ARGS=its flags)
 	$(B)/micro $(ARGS)
 
+count: ## instructions per operation against tests/count/baseline.txt (ACCEPT=yes: the new one)
+	+@MAKE="$(MAKE)" ci/count.sh $(if $(ACCEPT),--accept)
+
+count-flags:
+	@echo "-std=c11 $(FLAGS)"
+
 peers: ## build the Go original as a plug-in, build/peers/gvisor.so (skipped without its packages)
 	@ci/peers.sh
 
@@ -191,6 +198,13 @@ $(B)/audit: $(call objects,$(audit)) $(B)/libengine.a
 	$(CC) $(FLAGS) -no-pie $(LDFLAGS) $(filter %.o,$^) $(B)/libengine.a \
 		-Wl,--wrap=memcpy,--wrap=memmove,--wrap=memset $(LIBS) -o $@
 
+$(B)/count: $(call objects,$(count)) $(archives)
+	$(CC) $(FLAGS) $(LDFLAGS) $(filter %.o,$^) $(LINK) $(LIBS) -o $@
+
+# The same with a few instructions too many in one operation, which ci/count.sh has to find.
+$(B)/count-planted: $(count) $(archives)
+	$(COMPILE.c) -DCOUNT_PLANT $(count) $(LDFLAGS) $(LINK) $(LIBS) -o $@
+
 $(B)/micro: $(call objects,$(micro)) $(archives)
 	$(CXX) $(FLAGS) $(LDFLAGS) $(filter %.o,$^) $(LINK) -lbenchmark $(LIBS) -o $@
 
@@ -235,7 +249,7 @@ $(call objects,harness/plot_asset.c): $(wildcard plots/*.gp plots/report.*)
 
 FORCE:
 .PHONY: all run check deps test cli asan tsan debug coverage order lint format fuzz fuzz-run oracle \
-	audit audit-run micro peers programs broken conformance-proof install clean help FORCE
+	audit audit-run count count-flags micro peers programs broken conformance-proof install clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(patsubst %.o,%.d,$(call objects,$(sources) $(plugins)) $(call pic,$(biglock) translators/memmap.c $(engine)))

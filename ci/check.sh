@@ -48,6 +48,7 @@ mapfile -t cli < <(find tests/cli -maxdepth 1 -type f -perm -u+x | sort)
 [ ${#cli[@]} -eq 0 ] || step cli 180 "${cli[@]}"
 step micro 180 "$make -s -j$jobs V=release build/release/micro"
 step audit 240 "$make -s V=audit -j$jobs audit-run"
+step count 180 "ci/count.sh" "ci/count.sh --test"
 step lint 240 "ci/lint.sh"
 tests release 120
 tests asan 240

@@ -32,8 +32,8 @@ matching()
 	printf '%s\n' "${files[@]}" | grep -E "$1" || true
 }
 
-sources=$(matching '^(engine|harness|workloads|translators|tests/(unit|fuzz|oracle|stress|audit))/.*\.c$')
-headers=$(matching '^(engine|harness|workloads|translators|tests/(oracle|audit))/.*\.h$')
+sources=$(matching '^(engine|harness|workloads|translators|tests/(unit|fuzz|oracle|stress|audit|count))/.*\.c$')
+headers=$(matching '^(engine|harness|workloads|translators|tests/(oracle|audit|count))/.*\.h$')
 
 # What makes a file of workloads/ a workload; the others there serve several of them.
 defines_workload='^const struct workload workload_'
