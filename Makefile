@@ -246,6 +246,7 @@ $(B)/version: FORCE
 
 # The program carries the files of plots/ (.incbin), which -MMD cannot see.
 $(call objects,harness/plot_asset.c): $(wildcard plots/*.gp plots/report.*)
+$(call objects,harness/cmd_new.c): translators/translator.h translators/skeleton/skeleton.c
 
 FORCE:
 .PHONY: all run check deps test cli asan tsan debug coverage order lint format fuzz fuzz-run oracle \

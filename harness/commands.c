@@ -25,6 +25,8 @@ const struct command command_table[] = {
 	  FOR_OTHERS, cmd_info },
 	{ "list", "[workloads|translators|placements|pages|params]", "what can be named",
 	  FOR_OTHERS, cmd_list },
+	{ "new", "translator NAME", "the start of a plug-in: a skeleton and its header", FOR_NEW,
+	  cmd_new },
 	{ "report", "DIR...", "write summary, plots and report.html of results anew", FOR_REPORT,
 	  cmd_report },
 	{ "run", "[WORKLOAD...]", "measure; no workload named: the quick suite", FOR_RUN, cmd_run },

@@ -44,6 +44,7 @@ int cmd_check(const struct options *options);
 int cmd_export(const struct options *options);
 int cmd_info(const struct options *options);
 int cmd_list(const struct options *options);
+int cmd_new(const struct options *options);
 int cmd_report(const struct options *options);
 int cmd_run(const struct options *options);
 

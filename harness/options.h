@@ -18,6 +18,7 @@ enum option_id {
 	OPTION_ALLOW_WRITABLE,
 	OPTION_AS,
 	OPTION_CLOCK,
+	OPTION_DIR,
 	OPTION_DRY_RUN,
 	OPTION_DURATION,
 	OPTION_JSON,
@@ -46,7 +47,13 @@ enum option_id {
 enum option_origin { ORIGIN_DEFAULT, ORIGIN_ENVIRONMENT, ORIGIN_COMMAND_LINE };
 
 /* Which commands know an option. */
-enum { FOR_RUN = 1 << 0, FOR_OTHERS = 1 << 1, FOR_REPORT = 1 << 2, FOR_CHECK = 1 << 3 };
+enum {
+	FOR_RUN = 1 << 0,
+	FOR_OTHERS = 1 << 1,
+	FOR_REPORT = 1 << 2,
+	FOR_CHECK = 1 << 3,
+	FOR_NEW = 1 << 4,
+};
 
 struct options {
 	char *text[OPTION_COUNT]; /* as typed, or the default; switches: "yes", "no" */

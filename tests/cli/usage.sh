@@ -15,7 +15,7 @@ run --version --json
 check "--version --json" is_json "$out" 'j["name"] == "faultline"'
 run --completion
 check "the completion is bash" bash -n <<<"$out"
-for command in run list info report export; do
+for command in run list info report export new; do
 	run "$command" --help
 	expect "$command --help" 0 "Usage: faultline $command"
 done
