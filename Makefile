@@ -191,7 +191,8 @@ $(oracle_programs): %: %.o $(call objects,$(filter-out $(oracle_mains),$(oracle)
 	$(CC) $(FLAGS) -no-pie $(LDFLAGS) $(filter %.o,$^) $(LINK) $(LIBS) -o $@
 
 ifeq ($(V),audit)
-$(call objects,$(engine)): CFLAGS += $(AUDIT_ENGINE)
+# Operations as well: they inline what the engine's headers define.
+$(call objects,$(engine) tests/audit/operations.c): CFLAGS += $(AUDIT_ENGINE)
 $(call objects,$(audit)): CFLAGS += -fno-builtin
 endif
 $(B)/audit: $(call objects,$(audit)) $(B)/libengine.a

@@ -51,7 +51,7 @@ struct place {
 	uint32_t page;
 	uint32_t pages[2048];
 	struct mm_space *child;
-};
+} __attribute__((aligned(64))); /* recorded: no line of both sides */
 
 struct operation {
 	const char *name;
