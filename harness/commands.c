@@ -82,7 +82,7 @@ static void help(FILE *out)
 {
 	fputs("faultline - times and stresses translators: programs that map addresses to\n"
 	      "offsets in memory-mappable objects, and those to pages of host files.\n\n"
-	      "Usage: faultline COMMAND [OPTION...] [ARGUMENT...]\n\nCommands:\n",
+	      "Usage: faultline COMMAND [OPTION...] [ARGUMENT...]\nCommands:\n",
 	      out);
 	for (const struct command *c = command_table; c->name; c++)
 		fprintf(out, "  %-8s %s\n", c->name, c->help);
