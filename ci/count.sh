@@ -11,8 +11,9 @@
 #
 # tests/count/count.c says what is counted and how; here is what else could vary, and is held:
 # flags (the release variant's, nothing of the caller's), addresses (setarch -R), the environment
-# (its size moves the stack), symbols (bound at start, so no look-up falls into an operation).
-# Bytes that are moved at once, by count_bulk_* and safe_copy_run, are left out.
+# (its size moves the stack), symbols (bound at start, so no look-up falls into an operation), what
+# the C library makes of the processor (nothing newer than all of them have). Bytes that are moved
+# at once, by count_bulk_* and safe_copy_run, are left out.
 #
 # Environment: CC the compiler, B the build folder, COUNT_BASELINE another baseline, COUNT_PROGRAM
 # another program, COUNT_OPS some operations only.
@@ -55,7 +56,7 @@ count_with()
 	# Not permitted in some containers; valgrind then places things by itself, the same each time.
 	setarch -R true 2>/dev/null && fixed=(setarch -R)
 	# shellcheck disable=SC2086
-	env -i LD_BIND_NOW=1 "${fixed[@]}" "$(command -v valgrind)" --tool=callgrind \
+	env -i LD_BIND_NOW=1 GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX,-AVX2,-BMI2,-ERMS,-FSRM "${fixed[@]}" "$(command -v valgrind)" --tool=callgrind \
 		--callgrind-out-file="$tmp/out/of.%p" \
 		--zero-before=count_measured --dump-after=count_measured \
 		--toggle-collect=count_measured --toggle-collect='count_bulk_*' \
