@@ -115,6 +115,17 @@ static void forget_absent(struct check_model *m, unsigned space)
 		m->spaces[space].cells[i].absent = false;
 }
 
+/* Private memory was mapped: zeroes may be there at once, of its neighbours as well. */
+static void fresh_zeroes(struct check_model *m, unsigned space)
+{
+	for (unsigned i = 0; i < CHECK_CELLS; i++) {
+		struct check_cell *c = &m->spaces[space].cells[i];
+
+		if (c->mapping && c->object < 0)
+			c->absent = false;
+	}
+}
+
 static int32_t touch(struct check_model *m, unsigned space, unsigned at, uint32_t access)
 {
 	int32_t rc = check_model_access(m, space, at, access);
@@ -202,6 +213,8 @@ static struct check_expected map(struct check_model *m, const int16_t *a)
 		if (!is_anonymous)
 			m->objects[a[3]].mapped++;
 	}
+	if (is_anonymous)
+		fresh_zeroes(m, (unsigned)a[0]);
 	return (struct check_expected){ 0 };
 }
 

@@ -36,6 +36,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"gvisor.dev/gvisor/pkg/context"
@@ -95,14 +96,12 @@ var startOnce sync.Once
 var startError error
 
 // start does what is done once for all engines. gVisor's log would go to standard error, which
-// is not a translator's.
+// is not a translator's, and its accounting by kind to a file of its own, which nobody reads here.
 func start() error {
 	startOnce.Do(func() {
 		log.SetTarget(log.GoogleEmitter{Writer: &log.Writer{Next: io.Discard}})
-		startError = usage.Init()
-		if startError == nil {
-			startError = checkLayout()
-		}
+		usage.MemoryAccounting = &usage.MemoryLocked{RTMemoryStats: &usage.RTMemoryStats{}}
+		startError = checkLayout()
 	})
 	return startError
 }
@@ -253,12 +252,21 @@ func engineOf(handle C.uintptr_t) *engine {
 	return cgo.Handle(handle).Value().(*engine)
 }
 
-// The reclaimer, a goroutine, unmaps the file and ends by itself.
+// closeWait bounds the wait for the reclaimer, which has at most a few pages left to give back.
+const closeWait = 5 * time.Second
+
+// The reclaimer, a goroutine, unmaps and closes the file when it sees that it is to end.
 //
 //export gvisor_close
 func gvisor_close(handle C.uintptr_t) {
-	engineOf(handle).memory.Destroy()
+	e := engineOf(handle)
 	cgo.Handle(handle).Delete()
+	e.memory.Destroy()
+	for end := time.Now().Add(closeWait); time.Now().Before(end); time.Sleep(50 * time.Microsecond) {
+		if _, err := e.memory.File().Stat(); err != nil {
+			return
+		}
+	}
 }
 
 // ---- statistics ----

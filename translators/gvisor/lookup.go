@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"unsafe"
 
+	"gvisor.dev/gvisor/pkg/context"
 	"gvisor.dev/gvisor/pkg/hostarch"
 	"gvisor.dev/gvisor/pkg/sentry/memmap"
 	"gvisor.dev/gvisor/pkg/sentry/mm"
@@ -40,7 +41,18 @@ func pmaValue(it pmaIterator) unsafe.Pointer
 //go:linkname pmaFileRange gvisor.dev/gvisor/pkg/sentry/mm.pmaIterator.fileRangeOf
 func pmaFileRange(it pmaIterator, ar hostarch.AddrRange) memmap.FileRange
 
-// readLocker is what mm's activeMu is.
+// vmaIterator and vmaGapIterator are the same in the set of vmas.
+type vmaIterator pmaIterator
+type vmaGapIterator pmaIterator
+
+//go:linkname vmasFor gvisor.dev/gvisor/pkg/sentry/mm.(*MemoryManager).getVMAsLocked
+func vmasFor(m *mm.MemoryManager, ctx context.Context, ar hostarch.AddrRange,
+	at hostarch.AccessType, ignorePermissions bool) (vmaIterator, vmaGapIterator, error)
+
+//go:linkname vmaGapStart gvisor.dev/gvisor/pkg/sentry/mm.vmaGapIterator.Start
+func vmaGapStart(gap vmaGapIterator) hostarch.Addr
+
+// readLocker is what mm's activeMu and mappingMu are.
 type readLocker interface {
 	RLock()
 	RUnlock()
@@ -49,18 +61,25 @@ type readLocker interface {
 // Where fields that have no accessor stand; written once, by checkLayout.
 var layout struct {
 	activeMu   reflect.StructField // in mm.MemoryManager
-	permsInPMA uintptr             // pma.effectivePerms
+	mappingMu  reflect.StructField
+	permsInPMA uintptr // pma.effectivePerms
 }
 
 func checkLayout() error {
 	manager := reflect.TypeOf(mm.MemoryManager{})
-	mutex, haveMutex := manager.FieldByName("activeMu")
+	locker := reflect.TypeOf((*readLocker)(nil)).Elem()
+	active, haveActive := manager.FieldByName("activeMu")
+	mapping, haveMapping := manager.FieldByName("mappingMu")
 	pmas, havePMAs := manager.FieldByName("pmas")
-	if !haveMutex || !havePMAs {
-		return errors.New("this version of mm has no activeMu or pmas")
+	vmas, haveVMAs := manager.FieldByName("vmas")
+	if !haveActive || !haveMapping || !havePMAs || !haveVMAs ||
+		!reflect.PointerTo(active.Type).Implements(locker) ||
+		!reflect.PointerTo(mapping.Type).Implements(locker) {
+		return errors.New("this version of mm has other locks or sets")
 	}
-	if !reflect.PointerTo(mutex.Type).Implements(reflect.TypeOf((*readLocker)(nil)).Elem()) {
-		return errors.New("this version of mm has another activeMu")
+	gap, haveGap := reflect.PointerTo(vmas.Type).MethodByName("FindGap")
+	if !haveGap || gap.Type.NumOut() != 1 || !sameLayout(gap.Type.Out(0)) {
+		return errors.New("this version of mm has another iterator of vmas")
 	}
 	find, haveFind := reflect.PointerTo(pmas.Type).MethodByName("FindSegment")
 	if !haveFind || find.Type.NumOut() != 1 || !sameLayout(find.Type.Out(0)) {
@@ -74,7 +93,7 @@ func checkLayout() error {
 	if !havePerms || perms.Type != reflect.TypeOf(hostarch.AccessType{}) {
 		return errors.New("this version of mm has other pmas")
 	}
-	layout.activeMu, layout.permsInPMA = mutex, perms.Offset
+	layout.activeMu, layout.mappingMu, layout.permsInPMA = active, mapping, perms.Offset
 	return nil
 }
 
@@ -83,13 +102,12 @@ func sameLayout(it reflect.Type) bool {
 		it.Field(0).Type.Kind() == reflect.Pointer && it.Field(1).Type.Kind() == reflect.Int
 }
 
-func activeMuOf(m *mm.MemoryManager) readLocker {
-	at := unsafe.Add(unsafe.Pointer(m), layout.activeMu.Offset)
-	return reflect.NewAt(layout.activeMu.Type, at).Interface().(readLocker)
+func lockOf(m *mm.MemoryManager, field reflect.StructField) readLocker {
+	return reflect.NewAt(field.Type, unsafe.Add(unsafe.Pointer(m), field.Offset)).Interface().(readLocker)
 }
 
-// lookup finds the page of an address, if it is present for access.
-func (s *space) lookup(address C.uint64_t, access C.uint32_t,
+// present finds the page of an address, if it is present for access.
+func (s *space) present(address C.uint64_t, access C.uint32_t,
 	out *C.struct_translator_translation) C.int {
 	page := hostarch.Addr(address) &^ pageMask
 	ar := hostarch.AddrRange{Start: page, End: page + pageSize}
@@ -113,6 +131,49 @@ func (s *space) lookup(address C.uint64_t, access C.uint32_t,
 	out.offset = C.uint64_t(offset)
 	out.perms = accessBits(perms)
 	out.reserved = 0
+	return 0
+}
+
+// writable says how many of the bytes at an address the mappings let be written. The memory manager
+// itself asks pmas first, and they may say too much where pages are copied on write: until then the
+// pmas of a writable and of a read-only mapping are alike, and become one where they meet, and the
+// copy makes all of it writable.
+func (s *space) writable(address, length uint64) uint64 {
+	start := hostarch.Addr(address)
+	ar, ok := start.ToRange(length)
+	if !ok {
+		return 0
+	}
+	s.mappingMu.RLock()
+	defer s.mappingMu.RUnlock()
+	_, gap, err := vmasFor(s.manager, s.engine.ctx, ar, hostarch.Write, false)
+	if err == nil {
+		return length
+	}
+	if end := vmaGapStart(gap); end > start {
+		return uint64(end - start)
+	}
+	return 0
+}
+
+// lookup is present, corrected where pages are copied on write.
+func (s *space) lookup(address C.uint64_t, access C.uint32_t,
+	out *C.struct_translator_translation) C.int {
+	if !s.copies.Load() {
+		return s.present(address, access, out)
+	}
+	var found C.struct_translator_translation
+	rc := s.present(address, access, &found)
+	if rc != 0 {
+		return rc
+	}
+	if found.perms&C.TRANSLATOR_WRITE != 0 && s.writable(uint64(address), 1) == 0 {
+		found.perms &^= C.TRANSLATOR_WRITE
+		if access&C.TRANSLATOR_WRITE != 0 {
+			return failure(syscall.ENOENT)
+		}
+	}
+	*out = found
 	return 0
 }
 

@@ -12,9 +12,11 @@ import "C"
 
 import (
 	"runtime/cgo"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 
+	"gvisor.dev/gvisor/pkg/context"
 	"gvisor.dev/gvisor/pkg/hostarch"
 	"gvisor.dev/gvisor/pkg/sentry/arch"
 	"gvisor.dev/gvisor/pkg/sentry/limits"
@@ -24,10 +26,12 @@ import (
 )
 
 type space struct {
-	engine   *engine
-	platform *spacePlatform
-	manager  *mm.MemoryManager
-	activeMu readLocker // the manager's
+	engine    *engine
+	platform  *spacePlatform
+	manager   *mm.MemoryManager
+	activeMu  readLocker  // the manager's
+	mappingMu readLocker  // the manager's
+	copies    atomic.Bool // it may have pages that are copied when they are written
 }
 
 func spaceOf(handle C.uintptr_t) *space {
@@ -40,7 +44,8 @@ func (s *space) activate(out *C.uintptr_t) C.int {
 		s.manager.DecUsers(s.engine.ctx)
 		return result(err)
 	}
-	s.activeMu = activeMuOf(s.manager)
+	s.activeMu = lockOf(s.manager, layout.activeMu)
+	s.mappingMu = lockOf(s.manager, layout.mappingMu)
 	*out = C.uintptr_t(cgo.NewHandle(s))
 	return 0
 }
@@ -80,6 +85,8 @@ func gvisor_space_destroy(handle C.uintptr_t) {
 func gvisor_space_fork(handle C.uintptr_t, out *C.uintptr_t) C.int {
 	parent := spaceOf(handle)
 	child := &space{engine: parent.engine, platform: parent.platform}
+	parent.copies.Store(true)
+	child.copies.Store(true)
 	var err error
 	if child.manager, err = parent.manager.Fork(parent.engine.ctx); err != nil {
 		return result(err)
@@ -126,6 +133,9 @@ func gvisor_map(handle C.uintptr_t, options *C.struct_translator_map_options) C.
 		opts.Mappable, opts.MappingIdentity = o, o
 		opts.Offset = uint64(options.offset)
 		opts.Private = options.flags&C.TRANSLATOR_MAP_PRIVATE != 0
+		if opts.Private {
+			s.copies.Store(true)
+		}
 	}
 	_, err := s.manager.MMap(s.engine.ctx, opts)
 	return result(err)
@@ -154,7 +164,8 @@ func gvisor_remap(handle C.uintptr_t, oldAddress, oldLength, newAddress,
 	newLength C.uint64_t) C.int {
 	s := spaceOf(handle)
 	if !aligned(oldAddress, oldLength) || !aligned(newAddress, newLength) || newAddress == 0 ||
-		!s.within(oldAddress, oldLength) || !s.within(newAddress, newLength) {
+		!s.within(oldAddress, oldLength) || !s.within(newAddress, newLength) ||
+		(oldAddress < newAddress+newLength && newAddress < oldAddress+oldLength) {
 		return failure(syscall.EINVAL)
 	}
 	_, err := s.manager.MRemap(s.engine.ctx, hostarch.Addr(oldAddress), uint64(oldLength),
@@ -191,16 +202,37 @@ func gvisor_fault(handle C.uintptr_t, address C.uint64_t, access C.uint32_t) C.i
 	return spaceOf(handle).fault(uint64(address), accessType(access))
 }
 
-func memoryAt(address C.uintptr_t, length C.uint64_t) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(uintptr(address))), int(length))
+// copier is CopyIn or CopyOut of a memory manager.
+type copier func(context.Context, hostarch.Addr, []byte, usermem.IOOpts) (int, error)
+
+// copy does as much as can be done: at once, and after an error page by page, since an object gives
+// the memory manager nothing of a range that ends beyond its end (see object.Translate).
+func (s *space) copy(move copier, address uint64, bytes []byte) (int, error) {
+	n, err := move(s.engine.ctx, hostarch.Addr(address), bytes, usermem.IOOpts{})
+	if err == nil {
+		return n, nil
+	}
+	var part int
+	for err = nil; n < len(bytes) && err == nil; n += part {
+		at := hostarch.Addr(address) + hostarch.Addr(n)
+		end := n + int(pageSize-at&pageMask)
+		if end > len(bytes) {
+			end = len(bytes)
+		}
+		part, err = move(s.engine.ctx, at, bytes[n:end], usermem.IOOpts{})
+	}
+	return n, err
+}
+
+func bytesAt(memory C.uintptr_t, length C.uint64_t) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(uintptr(memory))), int(length))
 }
 
 //export gvisor_read
 func gvisor_read(handle C.uintptr_t, address C.uint64_t, to C.uintptr_t, length C.uint64_t,
 	done *C.uint64_t) C.int {
 	s := spaceOf(handle)
-	n, err := s.manager.CopyIn(s.engine.ctx, hostarch.Addr(address), memoryAt(to, length),
-		usermem.IOOpts{})
+	n, err := s.copy(s.manager.CopyIn, uint64(address), bytesAt(to, length))
 	*done = C.uint64_t(n)
 	return result(err)
 }
@@ -209,8 +241,14 @@ func gvisor_read(handle C.uintptr_t, address C.uint64_t, to C.uintptr_t, length 
 func gvisor_write(handle C.uintptr_t, address C.uint64_t, from C.uintptr_t, length C.uint64_t,
 	done *C.uint64_t) C.int {
 	s := spaceOf(handle)
-	n, err := s.manager.CopyOut(s.engine.ctx, hostarch.Addr(address), memoryAt(from, length),
-		usermem.IOOpts{})
+	bytes := bytesAt(from, length)
+	if s.copies.Load() {
+		bytes = bytes[:s.writable(uint64(address), uint64(length))]
+	}
+	n, err := s.copy(s.manager.CopyOut, uint64(address), bytes)
 	*done = C.uint64_t(n)
+	if err == nil && C.uint64_t(n) < length {
+		return failure(syscall.EFAULT)
+	}
 	return result(err)
 }
