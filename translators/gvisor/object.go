@@ -32,6 +32,7 @@ import (
 	"gvisor.dev/gvisor/pkg/hostarch"
 	"gvisor.dev/gvisor/pkg/sentry/fsutil"
 	"gvisor.dev/gvisor/pkg/sentry/memmap"
+	"gvisor.dev/gvisor/pkg/sentry/mm"
 	"gvisor.dev/gvisor/pkg/sentry/pgalloc"
 	"gvisor.dev/gvisor/pkg/sentry/usage"
 )
@@ -44,6 +45,7 @@ type object struct {
 
 	mapsMu   sync.Mutex
 	mappings memmap.MappingSet
+	mover    atomic.Pointer[mm.MemoryManager] // who holds mapsMu while it moves a mapping; or nil
 
 	dataMu sync.Mutex
 	size   uint64
@@ -104,14 +106,24 @@ func (o *object) AddMapping(_ context.Context, ms memmap.MappingSpace, ar hostar
 
 func (o *object) RemoveMapping(_ context.Context, ms memmap.MappingSpace, ar hostarch.AddrRange,
 	offset uint64, writable bool) {
-	o.mapsMu.Lock()
+	if !o.mover.CompareAndSwap(ms.(*mm.MemoryManager), nil) {
+		o.mapsMu.Lock()
+	}
 	o.mappings.RemoveMapping(ms, ar, offset, writable)
 	o.mapsMu.Unlock()
 }
 
-func (o *object) CopyMapping(ctx context.Context, ms memmap.MappingSpace, _,
+// CopyMapping begins a move of a mapping, which RemoveMapping ends; the pages are moved in between.
+// mapsMu is held throughout: an invalidation would otherwise visit the new place before the pages
+// are there and the old one when they are gone. Between the two the memory manager asks nothing
+// else of the object, and whoever else removes a mapping of that space waits for the manager's
+// mappingMu: it is the mover if its name stands there.
+func (o *object) CopyMapping(_ context.Context, ms memmap.MappingSpace, _,
 	to hostarch.AddrRange, offset uint64, writable bool) error {
-	return o.AddMapping(ctx, ms, to, offset, writable)
+	o.mapsMu.Lock()
+	o.mappings.AddMapping(ms, to, offset, writable)
+	o.mover.Store(ms.(*mm.MemoryManager))
+	return nil
 }
 
 func (*object) InvalidateUnsavable(context.Context) error { return nil }
