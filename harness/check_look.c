@@ -124,9 +124,6 @@ static bool look_at_cell(struct look *l, unsigned space, unsigned at)
 			 space, at);
 		return false;
 	}
-	if (writable && l->m->spaces[space].cells[at].is_private &&
-	    l->m->spaces[space].cells[at].object >= 0 && !l->m->spaces[space].cells[at].page)
-		l->s->copies_ahead = true;
 	/* A writable page is one's own: if it is not, compare will find who else has it. */
 	page = writable ? check_model_settle(l->m, space, at) : check_model_look(l->m, space, at);
 	l->seen[l->count++] =

@@ -249,44 +249,25 @@ static bool run_block(struct player *p, struct block *b, struct check_model *mod
 	return false;
 }
 
-/*
- * Who copies neighbours of a written page ahead keeps those copies when the object's own pages
- * go. Which there are is not to be seen while lanes run: such a block is not ours to judge.
- */
-static bool is_open(const struct player *p, const struct block *b)
-{
-	for (unsigned l = 0; p->subject.copies_ahead && l < CHECK_LANES; l++)
-		for (unsigned i = 0; i < b->lanes[l].count; i++)
-			if (b->lanes[l].ops[i]->kind == CHECK_PUNCH ||
-			    b->lanes[l].ops[i]->kind == CHECK_INVALIDATE)
-				return true;
-	return false;
-}
-
 /* ---- rounds ---- */
 
 static bool play_round(struct player *p, bool look, uint64_t *random)
 {
 	struct block *b = &p->block;
 	struct check_model model;
-	unsigned i;
 
 	check_model_init(&model);
-	for (i = 0; i < p->script->count; i++) {
+	for (unsigned i = 0; i < p->script->count; i++) {
 		if (b->count && b->first == i) {
-			if (!run_block(p, b, &model, random)) {
-				if (is_open(p, b))
-					break;
+			if (!run_block(p, b, &model, random))
 				return false;
-			}
 			i = b->end - 1;
 		} else if (!step(p, &model, i, look)) {
 			return false;
 		}
 	}
-	if (look && i == p->script->count &&
-	    !check_subject_look_all(&p->subject, &model, p->play->message,
-				    sizeof(p->play->message)))
+	if (look && !check_subject_look_all(&p->subject, &model, p->play->message,
+					    sizeof(p->play->message)))
 		return false;
 	return check_subject_reset(&p->subject, p->play->message, sizeof(p->play->message));
 }

@@ -38,7 +38,6 @@ struct check_subject {
 	} holds[CHECK_HOLDS];
 	bool counts; /* stat is to be asked, which may take long */
 	uint64_t stat_ns; /* how long */
-	bool copies_ahead; /* it was seen to copy pages beside the one that was written */
 	unsigned char *buffer; /* one cell-wide write, all bytes alike: lane 0's */
 };
 

@@ -135,9 +135,9 @@ func (s *space) present(address C.uint64_t, access C.uint32_t,
 }
 
 // writable says how many of the bytes at an address the mappings let be written. The memory manager
-// itself asks pmas first, and they may say too much where pages are copied on write: until then the
-// pmas of a writable and of a read-only mapping are alike, and become one where they meet, and the
-// copy makes all of it writable.
+// itself asks pmas first, and they may say too much in a space that was ever forked: until pages
+// are copied, the pmas of a writable and of a read-only mapping are alike, and become one where
+// they meet; the copy then makes all of it writable.
 func (s *space) writable(address, length uint64) uint64 {
 	start := hostarch.Addr(address)
 	ar, ok := start.ToRange(length)
@@ -156,10 +156,10 @@ func (s *space) writable(address, length uint64) uint64 {
 	return 0
 }
 
-// lookup is present, corrected where pages are copied on write.
+// lookup is present, corrected in a space that was ever forked.
 func (s *space) lookup(address C.uint64_t, access C.uint32_t,
 	out *C.struct_translator_translation) C.int {
-	if !s.copies.Load() {
+	if !s.forked.Load() {
 		return s.present(address, access, out)
 	}
 	var found C.struct_translator_translation

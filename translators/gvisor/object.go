@@ -147,21 +147,8 @@ func (o *object) fill(required, optional memmap.MappableRange) error {
 	return nil
 }
 
-// Translate answers the memory manager. With a part of required beyond the end it gives nothing
-// where it might give the part before it: the memory manager would install that part of a private
-// mapping and return before it breaks copy-on-write, so that its own stores (CopyOut) would go to
-// the object. space.copy asks again, page by page.
 func (o *object) Translate(_ context.Context, required, optional memmap.MappableRange,
 	_ hostarch.AccessType) ([]memmap.Translation, error) {
-	answer, err := o.translate(required, optional)
-	if err != nil {
-		return nil, err
-	}
-	return answer, nil
-}
-
-// translate gives what there is, and an error if that is not all of required.
-func (o *object) translate(required, optional memmap.MappableRange) ([]memmap.Translation, error) {
 	var answer []memmap.Translation
 	var past error
 
@@ -275,7 +262,7 @@ func gvisor_object_invalidate(handle C.uintptr_t, offset, length C.uint64_t) C.i
 
 //export gvisor_translate
 func gvisor_translate(handle C.uintptr_t, required, optional C.struct_translator_range,
-	_ C.uint32_t, out *C.struct_translator_translation, max C.size_t,
+	access C.uint32_t, out *C.struct_translator_translation, max C.size_t,
 	count *C.size_t) C.int {
 	*count = 0
 	if !aligned(required.start, required.end-required.start) || max == 0 ||
@@ -283,9 +270,10 @@ func gvisor_translate(handle C.uintptr_t, required, optional C.struct_translator
 		optional.start > required.start || optional.end < required.end {
 		return failure(syscall.EINVAL)
 	}
-	answer, err := objectOf(handle).translate(
+	answer, err := objectOf(handle).Translate(nil,
 		memmap.MappableRange{Start: uint64(required.start), End: uint64(required.end)},
-		memmap.MappableRange{Start: uint64(optional.start), End: uint64(optional.end)})
+		memmap.MappableRange{Start: uint64(optional.start), End: uint64(optional.end)},
+		accessType(access))
 	room := unsafe.Slice(out, int(max))
 	for i, t := range answer {
 		if i == len(room) {

@@ -4,6 +4,11 @@ package main
 
 // Spaces. Each is one MemoryManager that is active as long as it lives, as the address space of a
 // task that runs is. Its own limit is the process's; the space's is kept here.
+//
+// Private mappings of objects are not offered. The memory manager copies up to 2 MiB around a page
+// that is written, and may do so beyond the mapping in which it lies, as pmas of neighbours are
+// alike until then: copies of pages that nobody stored to, some of them read-only, outlive an
+// invalidation. And a copy-out that ends beyond the end of the object goes to the object itself.
 
 /*
 #include "translators/gvisor/exports.h"
@@ -16,7 +21,6 @@ import (
 	"syscall"
 	"unsafe"
 
-	"gvisor.dev/gvisor/pkg/context"
 	"gvisor.dev/gvisor/pkg/hostarch"
 	"gvisor.dev/gvisor/pkg/sentry/arch"
 	"gvisor.dev/gvisor/pkg/sentry/limits"
@@ -31,7 +35,7 @@ type space struct {
 	manager   *mm.MemoryManager
 	activeMu  readLocker  // the manager's
 	mappingMu readLocker  // the manager's
-	copies    atomic.Bool // it may have pages that are copied when they are written
+	forked    atomic.Bool // it has or had a copy, or is one
 }
 
 func spaceOf(handle C.uintptr_t) *space {
@@ -85,8 +89,8 @@ func gvisor_space_destroy(handle C.uintptr_t) {
 func gvisor_space_fork(handle C.uintptr_t, out *C.uintptr_t) C.int {
 	parent := spaceOf(handle)
 	child := &space{engine: parent.engine, platform: parent.platform}
-	parent.copies.Store(true)
-	child.copies.Store(true)
+	parent.forked.Store(true)
+	child.forked.Store(true)
 	var err error
 	if child.manager, err = parent.manager.Fork(parent.engine.ctx); err != nil {
 		return result(err)
@@ -112,7 +116,7 @@ func (s *space) mapAnonymous(address, length uint64) error {
 func gvisor_map(handle C.uintptr_t, options *C.struct_translator_map_options) C.int {
 	s := spaceOf(handle)
 	if !aligned(options.address, options.length) || options.offset&pageMask != 0 ||
-		options.flags&^C.TRANSLATOR_MAP_PRIVATE != 0 || options.perms&^7 != 0 ||
+		options.flags != 0 || options.perms&^7 != 0 ||
 		options.address == 0 || options.reserved != [4]C.uint64_t{} {
 		return failure(syscall.EINVAL)
 	}
@@ -132,10 +136,7 @@ func gvisor_map(handle C.uintptr_t, options *C.struct_translator_map_options) C.
 		o := objectOf(handleOf(unsafe.Pointer(options.object)))
 		opts.Mappable, opts.MappingIdentity = o, o
 		opts.Offset = uint64(options.offset)
-		opts.Private = options.flags&C.TRANSLATOR_MAP_PRIVATE != 0
-		if opts.Private {
-			s.copies.Store(true)
-		}
+		opts.Private = false
 	}
 	_, err := s.manager.MMap(s.engine.ctx, opts)
 	return result(err)
@@ -202,28 +203,6 @@ func gvisor_fault(handle C.uintptr_t, address C.uint64_t, access C.uint32_t) C.i
 	return spaceOf(handle).fault(uint64(address), accessType(access))
 }
 
-// copier is CopyIn or CopyOut of a memory manager.
-type copier func(context.Context, hostarch.Addr, []byte, usermem.IOOpts) (int, error)
-
-// copy does as much as can be done: at once, and after an error page by page, since an object gives
-// the memory manager nothing of a range that ends beyond its end (see object.Translate).
-func (s *space) copy(move copier, address uint64, bytes []byte) (int, error) {
-	n, err := move(s.engine.ctx, hostarch.Addr(address), bytes, usermem.IOOpts{})
-	if err == nil {
-		return n, nil
-	}
-	var part int
-	for err = nil; n < len(bytes) && err == nil; n += part {
-		at := hostarch.Addr(address) + hostarch.Addr(n)
-		end := n + int(pageSize-at&pageMask)
-		if end > len(bytes) {
-			end = len(bytes)
-		}
-		part, err = move(s.engine.ctx, at, bytes[n:end], usermem.IOOpts{})
-	}
-	return n, err
-}
-
 func bytesAt(memory C.uintptr_t, length C.uint64_t) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(uintptr(memory))), int(length))
 }
@@ -232,7 +211,8 @@ func bytesAt(memory C.uintptr_t, length C.uint64_t) []byte {
 func gvisor_read(handle C.uintptr_t, address C.uint64_t, to C.uintptr_t, length C.uint64_t,
 	done *C.uint64_t) C.int {
 	s := spaceOf(handle)
-	n, err := s.copy(s.manager.CopyIn, uint64(address), bytesAt(to, length))
+	n, err := s.manager.CopyIn(s.engine.ctx, hostarch.Addr(address), bytesAt(to, length),
+		usermem.IOOpts{})
 	*done = C.uint64_t(n)
 	return result(err)
 }
@@ -242,10 +222,10 @@ func gvisor_write(handle C.uintptr_t, address C.uint64_t, from C.uintptr_t, leng
 	done *C.uint64_t) C.int {
 	s := spaceOf(handle)
 	bytes := bytesAt(from, length)
-	if s.copies.Load() {
+	if s.forked.Load() {
 		bytes = bytes[:s.writable(uint64(address), uint64(length))]
 	}
-	n, err := s.copy(s.manager.CopyOut, uint64(address), bytes)
+	n, err := s.manager.CopyOut(s.engine.ctx, hostarch.Addr(address), bytes, usermem.IOOpts{})
 	*done = C.uint64_t(n)
 	if err == nil && C.uint64_t(n) < length {
 		return failure(syscall.EFAULT)

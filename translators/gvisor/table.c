@@ -203,8 +203,8 @@ const struct translator faultline_translator = {
 	.description = "the Go original: gVisor's memory manager and page allocator",
 	.capabilities = TRANSLATOR_CAN_OBJECTS | TRANSLATOR_CAN_REFERENCES | TRANSLATOR_CAN_SPACES |
 			TRANSLATOR_CAN_PROTECT | TRANSLATOR_CAN_DISCARD | TRANSLATOR_CAN_FORK |
-			TRANSLATOR_CAN_REMAP | TRANSLATOR_CAN_IO | TRANSLATOR_CAN_PRIVATE |
-			TRANSLATOR_CAN_BATCH | TRANSLATOR_KEEPS_THREADS,
+			TRANSLATOR_CAN_REMAP | TRANSLATOR_CAN_IO | TRANSLATOR_CAN_BATCH |
+			TRANSLATOR_KEEPS_THREADS,
 	.open = gate_open,
 	.close = gate_close,
 	.stat = gate_stat,
