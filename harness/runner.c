@@ -184,6 +184,18 @@ static void read_placement(const struct workload_run *run, struct runner_result 
 			 "no page was present to look at");
 }
 
+/* The parameter of that name, or `otherwise` if the workload has none. */
+static uint64_t param(const struct workload_run *run, const char *name, uint64_t otherwise)
+{
+	const struct workload_param *params = run->workload->params;
+
+	for (unsigned k = 0; k < 8 && params[k].name; k++) {
+		if (strcmp(params[k].name, name) == 0)
+			return run->params[k];
+	}
+	return otherwise;
+}
+
 /*
  * Makes resident what the workers will use. A host that backs memory for the first time takes
  * milliseconds, which are not the translator's. By convention parameter `region` is the bytes
@@ -192,13 +204,8 @@ static void read_placement(const struct workload_run *run, struct runner_result 
 static void prefault(const struct runner_shared *shared)
 {
 	const struct workload_run *run = &shared->run;
-	const struct workload *workload = run->workload;
-	uint64_t bytes = 0, left = run->memory_max / 2;
+	uint64_t bytes = param(run, "region", 0), left = run->memory_max / 2;
 
-	for (unsigned k = 0; k < 8 && workload->params[k].name; k++) {
-		if (strcmp(workload->params[k].name, "region") == 0)
-			bytes = run->params[k];
-	}
 	if (!run->t || !run->t->prefault)
 		return;
 	for (unsigned i = 0; i < run->worker_count && bytes && left; i++) {
@@ -294,6 +301,9 @@ static void conduct(const struct runner_request *request, struct runner_result *
 					     .worker_count = b->threads,
 					     .memory_max = request->memory_max };
 	memcpy(shared->run.params, b->params, sizeof(b->params));
+	shared->batch_min = param(&shared->run, "batch", 1);
+	if (t && t->capabilities & TRANSLATOR_CAN_BATCH && shared->batch_min > 1)
+		shared->run.batch = shared->batch_min;
 	shared->run.workers = aligned_alloc(128, b->threads * sizeof(struct worker));
 	shared->workers = calloc(b->threads, sizeof(*shared->workers));
 	shared->threads = calloc(b->threads, sizeof(*shared->threads));
@@ -309,6 +319,11 @@ static void conduct(const struct runner_request *request, struct runner_result *
 		rc = translator_spec_open(b->translator, b->pages, b->as, request->memory_max,
 					  &shared->run.engine, result->error,
 					  sizeof(result->error));
+	if (!rc && (!shared->batch_min || shared->batch_min > WORKLOAD_BATCH_MAX)) {
+		rc = -EINVAL;
+		snprintf(result->error, sizeof(result->error), "batch is from 1 to %d",
+			 WORKLOAD_BATCH_MAX);
+	}
 	if (!rc && t && t->thread_enter)
 		rc = t->thread_enter(shared->run.engine);
 	if (rc) {

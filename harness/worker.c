@@ -4,7 +4,7 @@
  *
  * In the warm-up the length of a batch is found: operations of about 100 ns and more are timed one
  * by one, shorter ones in batches of at least a microsecond, since the clock advances in steps of
- * 10 ns and a pair of readings costs 20.
+ * 10 ns and a pair of readings costs 20. Parameter `batch` asks for longer ones.
  */
 #include "harness/worker.h"
 
@@ -17,7 +17,7 @@
 #include "harness/noise.h"
 #include "harness/placement.h"
 
-#define BATCH_MAX 4096u
+#define BATCH_MAX WORKLOAD_BATCH_MAX
 #define SINGLE_NS 100.0
 #define BATCH_NS 1000.0
 #define WARM_UP_PART 10
@@ -77,10 +77,10 @@ static void warm_up(struct runner_worker *rw)
 			best = ns / (double)done;
 		}
 	} while (end < until && !stopped(shared));
-	rw->batch = 1;
+	rw->batch = shared->batch_min;
 	if (best >= SINGLE_NS)
 		return;
-	while ((double)rw->batch * best < BATCH_NS && rw->batch < BATCH_MAX)
+	while ((double)rw->batch * best < BATCH_NS && rw->batch * 2 <= BATCH_MAX)
 		rw->batch *= 2;
 }
 

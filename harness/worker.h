@@ -18,6 +18,7 @@ struct runner_shared {
 	struct workload_run run;
 	struct runner_thread *threads;
 	struct runner_worker *workers;
+	uint64_t batch_min; /* operations that are timed at once, at least: parameter `batch` */
 	pthread_barrier_t start; /* all workers: nobody warms up before all have entered */
 	_Alignas(128) atomic_uint warm;
 	_Alignas(128) atomic_ullong deadline; /* counts of the clock; 0: not open yet */

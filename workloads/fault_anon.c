@@ -37,7 +37,7 @@ const struct workload workload_fault_anon = {
 	.operation = "first fault on a ready page of a fresh mapping",
 	.floor = "floor-fetch-add",
 	.needs = TRANSLATOR_CAN_SPACES,
-	.params = { { "region", "bytes for each worker", 64 << 20 } },
+	.params = { { "region", "bytes for each worker", 64 << 20 }, WORKLOAD_PARAM_BATCH },
 	.roles = { { .name = "faulter", .run = region_fault_next, .reset = fault_anon_reset } },
 	.round_of = region_round,
 	.setup = region_setup_each,

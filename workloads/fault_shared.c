@@ -27,7 +27,7 @@ const struct workload workload_fault_shared = {
 	.operation = "fault on an existing page of an object",
 	.floor = "floor-fetch-add",
 	.needs = TRANSLATOR_CAN_SPACES | TRANSLATOR_CAN_OBJECTS,
-	.params = { { "region", "bytes for each worker", 64 << 20 } },
+	.params = { { "region", "bytes for each worker", 64 << 20 }, WORKLOAD_PARAM_BATCH },
 	.roles = { { .name = "faulter", .run = region_fault_next, .reset = region_forget } },
 	.round_of = region_round,
 	.setup = fault_shared_setup,

@@ -14,6 +14,15 @@ static uint64_t invalidate_storm_invalidate(struct worker *w, uint64_t count)
 	struct translator_object *object = w->run->object;
 	uint64_t page = workload_page_size(w->run), pages = w->run->params[0] / page;
 
+	if (w->run->batch) {
+		const struct translator_batch batch = { .op = TRANSLATOR_BATCH_INVALIDATE,
+							.object = object,
+							.stride = page,
+							.length = page,
+							.count = count };
+
+		return workload_batch(w, &batch, pages);
+	}
 	for (uint64_t i = 0; i < count; i++) {
 		int rc = invalidate(object, region_random(w, pages) * page, page);
 
@@ -49,7 +58,7 @@ const struct workload workload_invalidate_storm = {
 	.operation = "fault on, or invalidation of, a random page",
 	.floor = "floor-madvise",
 	.needs = TRANSLATOR_CAN_SPACES | TRANSLATOR_CAN_OBJECTS,
-	.params = { { "region", "bytes of the object", 16 << 20 } },
+	.params = { { "region", "bytes of the object", 16 << 20 }, WORKLOAD_PARAM_BATCH },
 	.roles = { { .name = "faulter", .run = region_fault_random },
 		   { .name = "invalidator", .threads = 1, .run = invalidate_storm_invalidate } },
 	.setup = region_setup_object,

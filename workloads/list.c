@@ -9,6 +9,7 @@
 #include "workloads/workload.h"
 
 #define WORKLOADS(X)           \
+	X(call_gate)           \
 	X(copy_inout)          \
 	X(dontneed_refault)    \
 	X(fault_anon)          \

@@ -68,6 +68,15 @@ uint64_t refcount_run(struct worker *w, uint64_t count)
 	const struct refcount_page *mine = w->data;
 	uint64_t file = mine->file, offset = mine->offset, page = workload_page_size(w->run);
 
+	if (w->run->batch) {
+		const struct translator_batch batch = { .op = TRANSLATOR_BATCH_REFERENCE,
+							.file = file,
+							.address = offset,
+							.length = page,
+							.count = count };
+
+		return workload_batch(w, &batch, 0);
+	}
 	for (uint64_t i = 0; i < count; i++) {
 		incref(engine, file, offset, page);
 		decref(engine, file, offset, page);

@@ -195,6 +195,18 @@ static inline uint64_t fault_next(struct worker *w, uint64_t count, uint32_t acc
 	uint64_t page = workload_page_size(w->run);
 	uint64_t address = region_start(w->run, w->index) + w->cursor, i;
 
+	if (w->run->batch) {
+		const struct translator_batch batch = { .op = TRANSLATOR_BATCH_FAULT,
+							.access = access,
+							.space = space,
+							.address = address,
+							.stride = page,
+							.count = count };
+
+		i = workload_batch(w, &batch, 0);
+		w->cursor += i * page;
+		return i;
+	}
 	for (i = 0; i < count; i++, address += page) {
 		int rc = fault(space, address, access);
 
@@ -233,6 +245,16 @@ static inline uint64_t fault_random(struct worker *w, uint64_t count, bool bus_e
 	uint64_t start = region_start(w->run, 0);
 	uint64_t page = workload_page_size(w->run), pages = w->run->params[0] / page;
 
+	if (w->run->batch) {
+		const struct translator_batch batch = { .op = TRANSLATOR_BATCH_FAULT,
+							.access = TRANSLATOR_WRITE,
+							.space = space,
+							.address = start,
+							.stride = page,
+							.count = count };
+
+		return workload_batch(w, &batch, pages);
+	}
 	for (uint64_t i = 0; i < count; i++) {
 		int rc = fault(space, start + region_random(w, pages) * page, TRANSLATOR_WRITE);
 

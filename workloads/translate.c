@@ -33,6 +33,16 @@ static uint64_t translate_run(struct worker *w, uint64_t count)
 	uint64_t pages = w->run->params[0], mask = pages - 1;
 	struct translator_translation out;
 
+	if (w->run->batch) {
+		const struct translator_batch batch = { .op = TRANSLATOR_BATCH_LOOKUP,
+							.access = TRANSLATOR_READ,
+							.space = space,
+							.address = pages << 12,
+							.stride = 4096,
+							.count = count };
+
+		return workload_batch(w, &batch, pages);
+	}
 	for (uint64_t i = 0; i < count; i++) {
 		uint64_t page = pages + (worker_random(w) & mask);
 		int rc = lookup(space, page << 12, TRANSLATOR_READ, &out);
@@ -56,7 +66,7 @@ const struct workload workload_translate = {
 	.operation = "look-up of a present page",
 	.floor = "floor-radix",
 	.needs = TRANSLATOR_CAN_SPACES,
-	.params = { { "pages", "4 KiB pages, a power of two", 65536 } },
+	.params = { { "pages", "4 KiB pages, a power of two", 65536 }, WORKLOAD_PARAM_BATCH },
 	.roles = { { .name = "reader", .run = translate_run } },
 	.setup = translate_setup,
 	.verify = translate_verify,

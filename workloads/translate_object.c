@@ -38,6 +38,16 @@ static uint64_t translate_object_run(struct worker *w, uint64_t count)
 	struct translator_translation out;
 	size_t answers;
 
+	if (w->run->batch) {
+		const struct translator_batch batch = { .op = TRANSLATOR_BATCH_TRANSLATE,
+							.access = TRANSLATOR_READ,
+							.object = object,
+							.stride = 4096,
+							.length = 4096,
+							.count = count };
+
+		return workload_batch(w, &batch, mask + 1);
+	}
 	for (uint64_t i = 0; i < count; i++) {
 		uint64_t offset = (worker_random(w) & mask) << 12;
 		struct translator_range range = { offset, offset + 4096 };
@@ -62,7 +72,7 @@ const struct workload workload_translate_object = {
 	.operation = "translation of an existing page of an object",
 	.floor = "floor-radix",
 	.needs = TRANSLATOR_CAN_SPACES | TRANSLATOR_CAN_OBJECTS,
-	.params = { { "pages", "4 KiB pages, a power of two", 65536 } },
+	.params = { { "pages", "4 KiB pages, a power of two", 65536 }, WORKLOAD_PARAM_BATCH },
 	.roles = { { .name = "reader", .run = translate_object_run } },
 	.setup = translate_object_setup,
 	.verify = translate_object_verify,

@@ -51,6 +51,7 @@ struct workload_run {
 	struct worker *workers;
 	uint64_t params[8]; /* values, in the order of workload.params */
 	uint64_t memory_max; /* bytes that a setup may use at most */
+	uint64_t batch; /* operations in one call of t->batch; 0: each is a call of its own */
 	/* free for the workload */
 	struct translator_space *space;
 	struct translator_object *object;
@@ -114,6 +115,22 @@ static inline uint64_t worker_random(struct worker *w)
 	w->seed = x;
 	return x * UINT64_C(2685821657736338717);
 }
+
+/*
+ * Parameter `batch`, by convention: operations that are timed together, and that a translator with
+ * TRANSLATOR_CAN_BATCH gets in one call; then run->batch is not 0 and workloads that have the
+ * parameter use workload_batch. What entering a runtime (Go's, a JVM's) costs is shared by them.
+ */
+#define WORKLOAD_PARAM_BATCH                                                                 \
+	{                                                                                    \
+		"batch", "operations timed as one, and in one call where that is offered", 1 \
+	}
+#define WORKLOAD_BATCH_MAX 4096
+
+/* Does the operations of *batch, run->batch in a call. With `below`, at random: each address is
+ * batch->address plus a random number below `below` times batch->stride. Returns those done, after
+ * workload_fail if not all. */
+uint64_t workload_batch(struct worker *w, const struct translator_batch *batch, uint64_t below);
 
 /* Bytes of one page of the run: 4096 or 2097152. */
 uint64_t workload_page_size(const struct workload_run *run);
