@@ -58,11 +58,11 @@ static bool contents(struct look *l, const char *who, unsigned space, unsigned a
 		good = bytes[places[i]] == expected->fill;
 		if (!good)
 			snprintf(l->message, l->size,
-				 "%s %u cell %u: byte %u of its page is %u and not %u", who, space,
+				 "%s %u cell %u: byte %u of its page is %d and not %d", who, space,
 				 at, places[i], bytes[places[i]], expected->fill);
 	}
 	if (bytes && good && bytes[MARK_AT] != expected->mark) {
-		snprintf(l->message, l->size, "%s %u cell %u: byte %u of its page is %u and not %u",
+		snprintf(l->message, l->size, "%s %u cell %u: byte %d of its page is %d and not %d",
 			 who, space, at, MARK_AT, bytes[MARK_AT], expected->mark);
 		good = false;
 	}
@@ -151,8 +151,8 @@ static bool compare(struct look *l, const struct seen *writer, const struct seen
 	if (same == (writer->page == other->page))
 		return true;
 	snprintf(l->message, l->size, "%s %d cell %u and space %d cell %u %s",
-		 is_hold ? "hold" : "space", is_hold ? other->at : other->space,
-		 is_hold ? 0 : other->at, writer->space, writer->at,
+		 is_hold ? "hold" : "space", is_hold ? (int)other->at : (int)other->space,
+		 is_hold ? 0u : (unsigned)other->at, (int)writer->space, (unsigned)writer->at,
 		 same ? "have the same page: it was handed out twice"
 		      : "share a page, but show different ones");
 	return false;
