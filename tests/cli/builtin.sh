@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# builtin.sh - every built-in translator conforms in what it claims, says what it lacks, and runs.
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
+cd "$tmp" || exit 1
+
+for translator in biglock linux memmap; do
+	run check $translator --quick
+	expect "$translator conforms" 0 "^$translator: conforms"
+	check "$translator: every race is won" [ "$(grep -c '^pass .*race' <<<"$out")" -eq 3 ]
+done
+run check linux --quick --only fork
+expect "linux has no fork, and says so" 0 '^skip +fork .*not claimed: fork'
+run run fork fault-anon fault-cow file-fault touch-anon --translator linux,biglock \
+	--duration 10ms --repeat 2 --progress none
+expect "a run with linux beside biglock: fork is skipped for the one" 0 'lacks.*fork|fork.*skipped'
+run check linux:pages=2m
+expect "linux with pages=2m is not to be had" 4 'pages=4k and thp'
+run run fault-anon --translator linux:as=uffd --duration 10ms --progress none
+expect "an option that linux has not" 2 'linux knows'
+done_testing
