@@ -16,11 +16,12 @@
 #define OPTIONS_MAX 32
 #define TABLE_MAX 64
 
-extern const struct translator translator_biglock, translator_linux, translator_memmap,
-	translator_null;
+extern const struct translator translator_biglock, translator_delay, translator_linux,
+	translator_memmap, translator_null;
 
 const struct translator *const translator_table[] = {
-	&translator_biglock, &translator_linux, &translator_memmap, &translator_null, NULL,
+	&translator_biglock, &translator_delay, &translator_linux,
+	&translator_memmap,  &translator_null,	NULL,
 };
 
 const char *const translator_capabilities[] = {

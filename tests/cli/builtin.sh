@@ -5,7 +5,7 @@
 . "$(dirname "$0")/common.sh"
 cd "$tmp" || exit 1
 
-for translator in biglock linux memmap; do
+for translator in biglock linux memmap delay:op=fault:pct=5 delay:op=map:ns=9:inner=biglock; do
 	run check $translator --quick
 	expect "$translator conforms" 0 "^$translator: conforms"
 	check "$translator: every race is won" [ "$(grep -c '^pass .*race' <<<"$out")" -eq 3 ]
@@ -15,6 +15,10 @@ expect "linux has no fork, and says so" 0 '^skip +fork .*not claimed: fork'
 run run fork fault-anon fault-cow file-fault touch-anon --translator linux,biglock \
 	--duration 10ms --repeat 2 --progress none
 expect "a run with linux beside biglock: fork is skipped for the one" 0 'lacks.*fork|fork.*skipped'
+for wrong in ns=3 op=fault:ns=-1 op=flt:ns=1 inner=linux op=fault:pct=x; do
+	run check "delay:$wrong"
+	expect "delay:$wrong is refused" 2 "delay (needs|knows)"
+done
 run check linux:pages=2m
 expect "linux with pages=2m is not to be had" 4 'pages=4k and thp'
 run run fault-anon --translator linux:as=uffd --duration 10ms --progress none
