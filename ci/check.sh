@@ -45,11 +45,11 @@ step oracle 60 "build/debug/tests/oracle/replay tests/oracle/cases/*.ops" \
 	"build/debug/tests/oracle/oracle --threads 3 --seconds 6"
 step conformance 300 tests/conformance/proof.sh
 mapfile -t cli < <(find tests/cli -maxdepth 1 -type f -perm -u+x | sort)
-[ ${#cli[@]} -eq 0 ] || step cli 180 "${cli[@]}"
+[ ${#cli[@]} -eq 0 ] || step cli 240 "${cli[@]}"
 step micro 180 "$make -s -j$jobs V=release build/release/micro"
 step audit 240 "$make -s V=audit -j$jobs audit-run"
 step count 180 "ci/count.sh" "ci/count.sh --test"
-step lint 240 "ci/lint.sh"
+step lint 400 "ci/lint.sh"
 tests release 120
 tests asan 240
 tests tsan 300

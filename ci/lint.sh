@@ -18,7 +18,7 @@ FORMAT=${FORMAT:-clang-format-14}
 TIDY=${TIDY:-clang-tidy-14}
 JOBS=${JOBS:-$(nproc)}
 
-flags=(-D_GNU_SOURCE -I. -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wvla
+flags=(-D_GNU_SOURCE -I. -Itranslators -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wvla
 	-Wstrict-prototypes -Wmissing-prototypes -Werror)
 export CLANG
 
@@ -207,7 +207,7 @@ check_tidy()
 		[ "$stamp" -nt "$f" ] && [ "$stamp" -nt "$newest" ] || todo+=("$f")
 	done
 	printf '%s\n' "${todo[@]}" | xargs -r -P "$JOBS" -n 1 sh -c \
-		'"$0" --quiet "$1" -- -D_GNU_SOURCE -I. -std=c11 2>/dev/null &&
+		'"$0" --quiet "$1" -- -D_GNU_SOURCE -I. -Itranslators -std=c11 2>/dev/null &&
 			touch "build/lint/$(echo "$1" | tr / _)"' "$TIDY" | sed "s,^$PWD/,,"
 }
 
