@@ -74,6 +74,10 @@ MM_MUST_CHECK int mm_munmap(struct mm_space *s, uint64_t address, uint64_t lengt
 /* -EINVAL, -ENOMEM (hole), -EACCES (beyond max_perms); not atomic: what precedes is changed. */
 MM_MUST_CHECK int mm_mprotect(struct mm_space *s, uint64_t address, uint64_t length,
 			      mm_access perms) MAY_LOCK_ANY;
+/* The same with PROT_GROWSDOWN: from the beginning of the mapping that is at address, or the next
+ * after it, which must grow down (-EINVAL) and begin before the end (-ENOMEM). */
+MM_MUST_CHECK int mm_mprotect_down(struct mm_space *s, uint64_t address, uint64_t length,
+				   mm_access perms) MAY_LOCK_ANY;
 /* Drops the pages of a range (MADV_DONTNEED). -EINVAL (arguments, or at the first locked mapping);
  * -ENOMEM (hole; the rest is dropped). */
 MM_MUST_CHECK int mm_discard(struct mm_space *s, uint64_t address, uint64_t length) MAY_LOCK_ANY;

@@ -231,7 +231,34 @@ static int edit_perms(const struct space_change *c, struct vma *v)
 	return 0;
 }
 
-int mm_mprotect(struct mm_space *s, uint64_t address, uint64_t length, mm_access perms)
+/* Where the mapping begins that is at *start, or the next before end. Holds all of `mapping`. */
+static int find_bottom(const struct mm_space *s, uint64_t *start, uint64_t end)
+	REQUIRES(mapping_class)
+{
+	struct pool *vmas = &s->mm->vma_pool;
+	const struct vma *v = NULL;
+	uint64_t bottom = 0;
+	uint64_t after = 0;
+
+	while (after <= *start) {
+		uint64_t first = space_next_mapped(s, after, s->end_page);
+		uint32_t vma;
+
+		if (first >= end)
+			return -ENOMEM;
+		const struct vma *last = first == after ? v : NULL;
+
+		after = space_run_end(s, first, s->end_page, &vma);
+		v = vma_at(vmas, vma);
+		if (!last || !vma_continues(last, v))
+			bottom = first;
+	}
+	*start = bottom;
+	return v->grows_down ? 0 : -EINVAL;
+}
+
+static int protect(struct mm_space *s, uint64_t address, uint64_t length, mm_access perms,
+		   bool down) MAY_LOCK_ANY
 {
 	bool copy_now = false;
 	struct space_change c = { .look = look_perms,
@@ -243,6 +270,7 @@ int mm_mprotect(struct mm_space *s, uint64_t address, uint64_t length, mm_access
 	uint64_t start;
 	uint64_t end;
 	uint32_t dead = 0;
+	int rc = 0;
 
 	if (!page_aligned(address) || (perms & ~MM_ANY_ACCESS))
 		return -EINVAL;
@@ -254,12 +282,27 @@ int mm_mprotect(struct mm_space *s, uint64_t address, uint64_t length, mm_access
 
 	if (start == end)
 		return -ENOMEM;
-	range_lock_lock(&s->mapping, pages_to_addresses(start, end), &held);
-	int rc = space_change(s, start, end, &c, &dead);
-
+	range_lock_lock(&s->mapping,
+			down ? (struct addr_range){ 0, UINT64_MAX }
+			     : pages_to_addresses(start, end),
+			&held);
+	if (down)
+		rc = find_bottom(s, &start, end);
+	if (!rc)
+		rc = space_change(s, start, end, &c, &dead);
 	range_lock_unlock(&held);
 	vma_free_dead(&s->mm->vma_pool, dead);
 	if (copy_now) /* locked memory is written without a fault, as in Linux */
 		space_populate_private_locked(s, start, end);
 	return rc ? rc : cut ? -ENOMEM : 0;
+}
+
+int mm_mprotect(struct mm_space *s, uint64_t address, uint64_t length, mm_access perms)
+{
+	return protect(s, address, length, perms, false);
+}
+
+int mm_mprotect_down(struct mm_space *s, uint64_t address, uint64_t length, mm_access perms)
+{
+	return protect(s, address, length, perms, true);
 }

@@ -238,6 +238,38 @@ static void a_search_leaves_the_gap_free(void **state)
 	fixture_close(&f);
 }
 
+/* The errors and the extent are those of mprotect(2) with PROT_GROWSDOWN. */
+static void protection_down_to_the_bottom(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f, NULL, &host_space_none);
+	map_stack(&f, TOP - 4, TOP);
+	assert_int_equal(fixture_put(&f, f.space, TOP - 6, 6), 0); /* grown: more than one vma */
+	assert_int_equal(fixture_map(f.space, TOP + 8, 2, FIXTURE_RW, NULL, true, 0), 0);
+	assert_int_equal(mm_mprotect_down(f.space, fixture_address(TOP - 1), MM_PAGE_SIZE, MM_READ),
+			 0);
+	assert_int_equal(fixture_put(&f, f.space, TOP - 6, 7), -EACCES);
+	assert_int_equal(fixture_put(&f, f.space, TOP - 1, 7), -EACCES);
+	assert_int_equal(fixture_get(&f, f.space, TOP - 6), 6);
+	/* from a hole below: the next mapping, if it begins in the range */
+	assert_int_equal(mm_mprotect_down(f.space, fixture_address(TOP - 8), 4 * MM_PAGE_SIZE,
+					  FIXTURE_RW),
+			 0);
+	assert_int_equal(fixture_put(&f, f.space, TOP - 6, 8), 0);
+	assert_int_equal(fixture_put(&f, f.space, TOP - 1, 8), -EACCES); /* behind the end */
+	assert_int_equal(mm_mprotect_down(f.space, fixture_address(TOP - 20), 4 * MM_PAGE_SIZE,
+					  FIXTURE_RW),
+			 -ENOMEM);
+	assert_int_equal(mm_mprotect_down(f.space, fixture_address(TOP + 9), MM_PAGE_SIZE, MM_READ),
+			 -EINVAL);
+	assert_int_equal(mm_mprotect_down(f.space, fixture_address(TOP) + 1, MM_PAGE_SIZE, MM_READ),
+			 -EINVAL);
+	mm_space_check(f.space);
+	fixture_close(&f);
+}
+
 static void a_childs_stack_grows_too(void **state)
 {
 	struct fixture f;
@@ -321,6 +353,7 @@ int main(void)
 		cmocka_unit_test(only_the_application_makes_a_stack_grow),
 		cmocka_unit_test(mappings_are_placed_clear_of_the_gap),
 		cmocka_unit_test(a_search_leaves_the_gap_free),
+		cmocka_unit_test(protection_down_to_the_bottom),
 		cmocka_unit_test(a_childs_stack_grows_too),
 		cmocka_unit_test(touching_makes_a_stack_grow),
 		cmocka_unit_test(threads_that_meet_below_a_stack_all_get_it),
