@@ -25,6 +25,17 @@ static uint64_t call_gate_run(struct worker *w, uint64_t count)
 	return count;
 }
 
+/* Nothing is needed but the engine. */
+static int call_gate_setup(struct workload_run *run)
+{
+	return TRANSLATOR_HAS(run->t, batch) ? 0 : -EOPNOTSUPP;
+}
+
+static void call_gate_teardown(struct workload_run *run)
+{
+	(void)run;
+}
+
 /* It does as many of nothing as it is told. */
 static int call_gate_verify(struct workload_run *run)
 {
@@ -42,5 +53,7 @@ const struct workload workload_call_gate = {
 	.floor = "floor-fetch-add",
 	.needs = TRANSLATOR_CAN_BATCH,
 	.roles = { { .name = "caller", .run = call_gate_run } },
+	.setup = call_gate_setup,
 	.verify = call_gate_verify,
+	.teardown = call_gate_teardown,
 };

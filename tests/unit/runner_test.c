@@ -262,7 +262,7 @@ static void test_a_translator_is_asked(void **state)
 					    .as = "none",
 					    .threads = 1,
 					    .role_threads = { 1 },
-					    .params = { 4 << 20 } };
+					    .params = { 4 << 20, 1 } };
 	struct runner_request request = {
 		.benchmark = &benchmark,
 		.topology = &topology,
