@@ -10,7 +10,7 @@ peer=${PEER:-$PWD/build/peers/gvisor.so}
 if ! [ -e "$peer" ]; then
 	skip "the Go original" "make peers has not built $peer"
 	done_testing
-	exit 77
+	exit 0
 fi
 
 # In a directory of its own: a list of operations that failed is kept where the check was run.
