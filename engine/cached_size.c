@@ -23,6 +23,7 @@
 
 #include "engine/cached_private.h"
 #include "engine/os_file.h"
+#include "engine/safe_copy.h"
 #include "engine/test_points.h"
 
 static bool is_stale(const struct cached_file *cf) REQUIRES(data_class)
@@ -38,8 +39,9 @@ static void clear_tail(struct cached_file *cf, uint64_t size) REQUIRES(data_clas
 
 	if (inside && size < CACHED_FILE_MAX_BYTES)
 		page = cached_slot_page(cached_slot(cf, size));
+	/* Not memset: like stores of the application, unordered with a write-back's reads. */
 	if (page)
-		memset(memory_file_memory(cf->mf, page) + inside, 0, MM_PAGE_SIZE - inside);
+		(void)safe_zero(memory_file_memory(cf->mf, page) + inside, MM_PAGE_SIZE - inside);
 }
 
 static void set_size(struct cached_file *cf, uint64_t size) REQUIRES(data_class)
@@ -146,8 +148,9 @@ static int grow_to(struct cached_file *cf, uint64_t from, uint64_t size) MAY_LOC
 		uint32_t page = done ? cached_slot_page(cached_slot(cf, from)) : 0;
 
 		clear_tail(cf, from);
+		/* as in clear_tail() */
 		if (page)
-			memcpy(memory_file_memory(cf->mf, page) + inside, tail, done);
+			(void)safe_copy(memory_file_memory(cf->mf, page) + inside, tail, done);
 		set_size(cf, size);
 	} else {
 		rc = -EAGAIN;
