@@ -187,7 +187,10 @@ static inline bool model_all_mapped(const struct model *m, unsigned s, uint64_t 
 static inline void model_move(struct model *m, unsigned s, uint64_t page, uint64_t pages,
 			      uint64_t to)
 {
-	memcpy(&m->space[s].page[to], &m->space[s].page[page], pages * sizeof(struct model_page));
+	/* As in Linux: where the source has a gap, what stands at the destination stays. */
+	for (uint64_t i = 0; i < pages; i++)
+		if (m->space[s].page[page + i].mapped)
+			m->space[s].page[to + i] = m->space[s].page[page + i];
 	model_unmap(m, s, page, pages);
 }
 
