@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * options.c - the option table, and everything that is made from it.
+ * options.c - the option table, and how arguments and environment are read by it.
  */
 #include "harness/options.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -314,35 +313,6 @@ const char *option_variable(const struct option *option, char *buffer, size_t si
 	return buffer;
 }
 
-size_t options_list(const char *text, char ***items)
-{
-	size_t count = 1;
-	char **list;
-
-	for (const char *p = text; *p; p++)
-		count += *p == ',';
-	list = calloc(count, sizeof(*list));
-	if (!list)
-		abort();
-	for (size_t i = 0; i < count; i++) {
-		size_t length = strcspn(text, ",");
-
-		list[i] = strndup(text, length);
-		if (!list[i])
-			abort();
-		text += length + 1;
-	}
-	*items = list;
-	return count;
-}
-
-void options_list_free(char **items, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		free(items[i]);
-	free(items);
-}
-
 /* value, or each element of a list, is one of the choices. */
 static int check_choices(const struct option *option, const char *value, char *error, size_t size)
 {
@@ -545,149 +515,4 @@ void options_release(struct options *options)
 		free(options->text[id]);
 	free(options->arguments);
 	memset(options, 0, sizeof(*options));
-}
-
-/* Adds one count in its place, once. */
-static int add_count(unsigned value, unsigned *counts, size_t capacity, size_t *count)
-{
-	size_t at = 0;
-
-	while (at < *count && counts[at] < value)
-		at++;
-	if (at < *count && counts[at] == value)
-		return 0;
-	if (*count == capacity)
-		return -EINVAL;
-	memmove(counts + at + 1, counts + at, (*count - at) * sizeof(*counts));
-	counts[at] = value;
-	++*count;
-	return 0;
-}
-
-/* "N" or "max". */
-static int thread_count(const char *text, size_t length, unsigned maximum, unsigned *value)
-{
-	char word[16];
-	uint64_t number;
-
-	if (length >= sizeof(word))
-		return -EINVAL;
-	snprintf(word, sizeof(word), "%.*s", (int)length, text);
-	if (strcmp(word, "max") == 0) {
-		*value = maximum;
-		return 0;
-	}
-	if (count_parse(word, &number) || number < 1)
-		return -EINVAL;
-	if (number > maximum)
-		return -ERANGE;
-	*value = (unsigned)number;
-	return 0;
-}
-
-int options_threads(const char *text, unsigned maximum, unsigned *counts, size_t capacity,
-		    size_t *count, char *error, size_t size)
-{
-	char **items;
-	size_t item_count = options_list(text, &items), i;
-	int rc = 0;
-
-	*count = 0;
-	for (i = 0; i < item_count && !rc; i++) {
-		const char *dots = strstr(items[i], "..");
-		unsigned first, last;
-
-		rc = thread_count(items[i], dots ? (size_t)(dots - items[i]) : strlen(items[i]),
-				  maximum, &first);
-		last = first;
-		if (!rc && dots)
-			rc = thread_count(dots + 2, strlen(dots + 2), maximum, &last);
-		if (!rc && last < first)
-			rc = -EINVAL;
-		for (unsigned n = first; !rc && n < last; n *= 2)
-			rc = add_count(n, counts, capacity, count);
-		if (!rc)
-			rc = add_count(last, counts, capacity, count);
-	}
-	if (rc == -ERANGE)
-		snprintf(error, size, "\"%s\" is more than the %u CPUs that may be used",
-			 items[i - 1], maximum);
-	else if (rc)
-		snprintf(error, size, "has no thread counts in \"%s\" (numbers, A..B, max)",
-			 items[i - 1]);
-	options_list_free(items, item_count);
-	return rc;
-}
-
-void options_help(unsigned command, FILE *out)
-{
-	for (unsigned id = 0; id < OPTION_COUNT; id++) {
-		const struct option *option = &option_table[id];
-		char left[96];
-
-		if (!(option->commands & command))
-			continue;
-		snprintf(left, sizeof(left), "--%s %s", option->name,
-			 option->metavar ? option->metavar : "");
-		if (strlen(left) > 30)
-			fprintf(out, "  %s\n  %-30s %s", left, "", option->help);
-		else
-			fprintf(out, "  %-30s %s", left, option->help);
-		if (option->metavar && *option->value)
-			fprintf(out, " [%s]", option->value);
-		fputc('\n', out);
-	}
-	fprintf(out, "  %-30s %s\n", "--help", "this text");
-}
-
-void options_completion(FILE *out, const char *const *commands, const char *const *workloads)
-{
-	fputs("# bash completion for faultline: eval \"$(faultline --completion)\"\n", out);
-	fputs("_faultline()\n{\n\tlocal word=${COMP_WORDS[COMP_CWORD]} words\n"
-	      "\tlocal before=${COMP_WORDS[COMP_CWORD - 1]}\n\tcase $before in\n",
-	      out);
-	for (unsigned id = 0; id < OPTION_COUNT; id++) {
-		const struct option *option = &option_table[id];
-
-		if (!option->choices)
-			continue;
-		fprintf(out, "\t--%s) words=\"", option->name);
-		for (size_t i = 0; option->choices[i]; i++)
-			fprintf(out, "%s%s", i ? " " : "", option->choices[i]);
-		fputs("\" ;;\n", out);
-	}
-	fputs("\t--out) compopt -o default; return ;;\n\tfaultline|*/faultline) words=\"", out);
-	for (size_t i = 0; commands[i]; i++)
-		fprintf(out, "%s%s", i ? " " : "", commands[i]);
-	fputs("\" ;;\n\t*) words=\"", out);
-	for (unsigned id = 0; id < OPTION_COUNT; id++)
-		fprintf(out, "--%s ", option_table[id].name);
-	for (size_t i = 0; workloads[i]; i++)
-		fprintf(out, "%s ", workloads[i]);
-	fputs("--help\" ;;\n\tesac\n"
-	      "\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n}\n"
-	      "complete -o default -F _faultline faultline\n",
-	      out);
-}
-
-void options_write_ini(const struct options *options, FILE *out)
-{
-	fputs("; faultline job, fully expanded\n[run]\n", out);
-	if (options->argument_count) {
-		fputs("workload =", out);
-		for (size_t i = 0; i < options->argument_count; i++)
-			fprintf(out, "%s%s", i ? "," : " ", options->arguments[i]);
-		fputc('\n', out);
-	}
-	for (unsigned id = 0; id < OPTION_COUNT; id++) {
-		/* How a run is watched and where it is kept do not decide what it does. */
-		if (id == OPTION_DRY_RUN || id == OPTION_JSON || id == OPTION_OUT ||
-		    id == OPTION_PROGRESS || !(option_table[id].commands & FOR_RUN) ||
-		    !*options->text[id])
-			continue;
-		if (id == OPTION_SEED)
-			fprintf(out, "seed = %" PRIu64 "\n", options->seed);
-		else
-			fprintf(out, "%s = %s\n", option_table[id].name, options->text[id]);
-	}
 }
