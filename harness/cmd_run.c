@@ -281,6 +281,8 @@ static int run_plan(struct session *s)
 		return rc == -EINVAL ? CODE_USAGE : CODE_FILES;
 	}
 	session_catch_signals();
+	s->result.begin_ns = clock_source_monotonic_ns();
+	s->result.begin_s = env_seconds();
 	env_time(s->result.start, sizeof(s->result.start));
 	/* True until it is known better: whatever kills the run, the file says so. */
 	s->result.interrupted = true;

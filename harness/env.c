@@ -24,6 +24,14 @@ json_t *env_number(double value)
 	return isfinite(value) ? json_real(value) : json_null();
 }
 
+double env_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
 const char *env_time(char *buffer, size_t size)
 {
 	time_t now = time(NULL);

@@ -36,5 +36,7 @@ uint64_t env_huge_bytes_free(void);
 
 /* A number, or null for what is not finite. */
 json_t *env_number(double value);
+/* Now, in seconds since 1970. */
+double env_seconds(void);
 /* Now, ISO 8601 UTC; buffer of at least 32 bytes. */
 const char *env_time(char *buffer, size_t size);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "harness/export.h"
 #include "harness/hlog.h"
@@ -31,11 +32,21 @@ static int copy_lines(FILE *out, const char *path)
 	return rc;
 }
 
+/* Seconds since 1970, from which the lines count; 0: not known. */
+static double begin_of(const json_t *result)
+{
+	struct tm utc = { 0 };
+
+	return strptime(view_text(result, "run.start", ""), "%Y-%m-%dT%H:%M:%SZ", &utc)
+		       ? (double)timegm(&utc)
+		       : 0;
+}
+
 int export_hlog(FILE *out, const char *dir, const json_t *result, char *error, size_t size)
 {
 	const json_t *benchmarks = view_get(result, "benchmarks");
 	char path[4608], name[256];
-	int rc = hlog_write_head(out, 0, "faultline");
+	int rc = hlog_write_head(out, begin_of(result), "faultline");
 
 	for (size_t i = 0; i < json_array_size(benchmarks) && !rc; i++) {
 		const json_t *b = json_array_get(benchmarks, i);

@@ -184,6 +184,15 @@ static void write_tag(FILE *file, const char *tag)
 	fputc(',', file);
 }
 
+int hlog_write_encoded(FILE *file, const char *tag, double start_s, double interval_s,
+		       double max_ns, const char *text)
+{
+	if (tag && tag[0])
+		write_tag(file, tag);
+	fprintf(file, "%.3f,%.3f,%.3f,%s\n", start_s, interval_s, max_ns / 1e6, text);
+	return ferror(file) ? -EIO : 0;
+}
+
 int hlog_write(FILE *file, const char *tag, double start_s, double interval_s,
 	       const struct histogram *h)
 {
@@ -192,11 +201,9 @@ int hlog_write(FILE *file, const char *tag, double start_s, double interval_s,
 
 	if (rc)
 		return rc;
-	if (tag && tag[0])
-		write_tag(file, tag);
-	fprintf(file, "%.3f,%.3f,%.3f,%s\n", start_s, interval_s, histogram_max_ns(h) / 1e6, text);
+	rc = hlog_write_encoded(file, tag, start_s, interval_s, histogram_max_ns(h), text);
 	free(text);
-	return ferror(file) ? -EIO : 0;
+	return rc;
 }
 
 /* The fields that follow from digits, lowest and highest. Returns the buckets, 0: impossible. */

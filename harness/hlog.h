@@ -38,6 +38,10 @@ MM_MUST_CHECK int hlog_write_head(FILE *file, double start_s, const char *commen
 MM_MUST_CHECK int hlog_write(FILE *file, const char *tag, double start_s, double interval_s,
 			     const struct histogram *h);
 
+/* The same of a histogram that hlog_encode has made text of; its maximum in ns. 0 or -EIO. */
+MM_MUST_CHECK int hlog_write_encoded(FILE *file, const char *tag, double start_s, double interval_s,
+				     double max_ns, const char *text);
+
 /*
  * The payload alone: base64 of the compressed histogram in *text, freed by the caller.
  * 0 or -ENOMEM.

@@ -78,6 +78,7 @@ void isolate_put_request(struct frame_writer *w, const struct runner_request *re
 	frame_put_text(w, b->pages);
 	frame_put_text(w, b->as);
 	frame_put(w, b->params, sizeof(b->params));
+	frame_put(w, &b->rate, sizeof(b->rate));
 	frame_put(w, b->role_threads, sizeof(b->role_threads));
 	frame_put(w, &b->threads, sizeof(b->threads));
 	frame_put(w, request->cpus, b->threads * sizeof(*request->cpus));
@@ -85,6 +86,7 @@ void isolate_put_request(struct frame_writer *w, const struct runner_request *re
 	frame_put(w, request->clock, sizeof(*request->clock));
 	frame_put(w, request->policy, sizeof(*request->policy));
 	frame_put(w, &request->duration_ns, sizeof(request->duration_ns));
+	frame_put(w, &request->intervals, sizeof(request->intervals));
 	frame_put(w, &request->memory_max, sizeof(request->memory_max));
 	frame_put(w, &request->seed, sizeof(request->seed));
 	frame_put(w, &request->time_box_ns, sizeof(request->time_box_ns));
@@ -107,6 +109,7 @@ int isolate_take_request(struct frame_reader *r, struct isolate_held *held,
 				      .floor = PLAN_NONE,
 				      .fewest = PLAN_NONE };
 	frame_take(r, b->params, sizeof(b->params));
+	frame_take(r, &b->rate, sizeof(b->rate));
 	frame_take(r, b->role_threads, sizeof(b->role_threads));
 	frame_take(r, &b->threads, sizeof(b->threads));
 	held->cpus = take_array(r, b->threads, sizeof(*held->cpus));
@@ -120,6 +123,7 @@ int isolate_take_request(struct frame_reader *r, struct isolate_held *held,
 					    .policy = &held->policy,
 					    .cpus = held->cpus };
 	frame_take(r, &request->duration_ns, sizeof(request->duration_ns));
+	frame_take(r, &request->intervals, sizeof(request->intervals));
 	frame_take(r, &request->memory_max, sizeof(request->memory_max));
 	frame_take(r, &request->seed, sizeof(request->seed));
 	frame_take(r, &request->time_box_ns, sizeof(request->time_box_ns));
@@ -137,6 +141,16 @@ void isolate_held_release(struct isolate_held *held)
 	memset(held, 0, sizeof(*held));
 }
 
+/* h may be NULL. */
+static void put_histogram(struct frame_writer *w, const struct histogram *h)
+{
+	bool has = h;
+
+	frame_put(w, &has, sizeof(has));
+	if (has)
+		frame_put(w, h, sizeof(*h));
+}
+
 void isolate_put_result(struct frame_writer *w, const struct runner_result *result,
 			unsigned threads_left)
 {
@@ -145,13 +159,14 @@ void isolate_put_result(struct frame_writer *w, const struct runner_result *resu
 	/* Those of one that hangs are still written to. */
 	for (unsigned i = 0; result->outcome != RUNNER_HUNG && i < result->thread_count; i++) {
 		const struct runner_thread *t = &result->threads[i];
-		bool has = t->latency;
 
 		frame_put(w, t, sizeof(*t));
-		frame_put(w, &has, sizeof(has));
-		if (has)
-			frame_put(w, t->latency, sizeof(*t->latency));
+		put_histogram(w, t->latency);
+		put_histogram(w, t->response);
+		put_histogram(w, t->lag);
 	}
+	for (unsigned i = 0; result->outcome != RUNNER_HUNG && i < result->intervals.count; i++)
+		put_histogram(w, result->intervals.histograms[i]);
 }
 
 /* A histogram that was written over would make figures, and loops, of garbage. */
@@ -170,10 +185,16 @@ static bool is_sound(const struct histogram *h)
 		   : h->max == 0 && h->min == UINT64_MAX;
 }
 
+/* NULL: there is none, or it is bad. */
 static struct histogram *take_histogram(struct frame_reader *r)
 {
-	struct histogram *h = histogram_create(1.0);
+	struct histogram *h;
+	uint8_t has;
 
+	frame_take(r, &has, sizeof(has));
+	if (!has)
+		return NULL;
+	h = histogram_create(1.0);
 	if (!h)
 		abort();
 	frame_take(r, h, sizeof(*h));
@@ -192,13 +213,11 @@ static void take_threads(struct frame_reader *r, const struct runner_request *re
 
 	for (unsigned i = 0; i < b->threads && !r->bad; i++, in_role++) {
 		struct runner_thread *t = &result->threads[i];
-		uint8_t has;
 
 		frame_take(r, t, sizeof(*t));
-		t->latency = NULL;
-		frame_take(r, &has, sizeof(has));
-		if (has)
-			t->latency = take_histogram(r);
+		t->latency = take_histogram(r);
+		t->response = take_histogram(r);
+		t->lag = take_histogram(r);
 		while (role < WORKLOAD_MAX_ROLES - 1 && in_role == b->role_threads[role]) {
 			role++;
 			in_role = 0;
@@ -208,10 +227,32 @@ static void take_threads(struct frame_reader *r, const struct runner_request *re
 	}
 }
 
+/* As many as were asked for, or none: the workers were not started. */
+static void take_intervals(struct frame_reader *r, const struct runner_request *request,
+			   struct runner_result *result, unsigned count)
+{
+	if (!count)
+		return;
+	if (count != request->intervals || intervals_init(&result->intervals, count)) {
+		r->bad = true;
+		return;
+	}
+	for (unsigned i = 0; i < count && !r->bad; i++) {
+		struct histogram *h = take_histogram(r);
+
+		if (!h) {
+			r->bad = true;
+			return;
+		}
+		histogram_destroy(result->intervals.histograms[i]);
+		result->intervals.histograms[i] = h;
+	}
+}
+
 int isolate_take_result(struct frame_reader *r, const struct runner_request *request,
 			struct runner_result *result, unsigned *threads_left)
 {
-	unsigned count;
+	unsigned count, intervals;
 	uint8_t has_stat;
 
 	frame_take(r, result, sizeof(*result));
@@ -223,8 +264,10 @@ int isolate_take_result(struct frame_reader *r, const struct runner_request *req
 	isolate_clean(result->error);
 	isolate_clean(result->placement_reason);
 	count = result->thread_count;
+	intervals = result->intervals.count;
 	result->threads = NULL;
 	result->thread_count = 0;
+	memset(&result->intervals, 0, sizeof(result->intervals));
 	if (r->bad || (unsigned)result->outcome > RUNNER_HUNG)
 		return -EBADMSG;
 	if (result->outcome == RUNNER_HUNG)
@@ -240,6 +283,8 @@ int isolate_take_result(struct frame_reader *r, const struct runner_request *req
 	} else if (result->outcome == RUNNER_OK || result->outcome == RUNNER_VOID) {
 		r->bad = true;
 	}
+	if (!r->bad)
+		take_intervals(r, request, result, intervals);
 	if (!r->bad && !r->left)
 		return 0;
 	runner_result_release(result);

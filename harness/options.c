@@ -51,6 +51,14 @@ static int parse_memory_max(struct options *options, const char *value, char *er
 	return 0;
 }
 
+static int parse_rate(struct options *options, const char *value, char *error, size_t size)
+{
+	if (rate_parse(value, &options->rate))
+		return fail(error, size,
+			    "is not a rate: operations per second from 1 to 1g (k, m, g: 1000s)");
+	return 0;
+}
+
 static int parse_repeat(struct options *options, const char *value, char *error, size_t size)
 {
 	if (count_parse(value, &options->repeat) || options->repeat < 1 ||
@@ -255,6 +263,13 @@ const struct option option_table[OPTION_COUNT] = {
 			   .value = "no",
 			   .commands = FOR_CHECK,
 			   .help = "take 5 s and not a minute" },
+	[OPTION_RATE] = { .name = "rate",
+			  .metavar = "OPS",
+			  .value = "",
+			  .parse = parse_rate,
+			  .commands = FOR_RUN,
+			  .help = "open loop: so many operations begin each second, whatever they "
+				  "take" },
 	[OPTION_REPEAT] = { .name = "repeat",
 			    .metavar = "5",
 			    .value = "5",

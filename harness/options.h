@@ -33,6 +33,7 @@ enum option_id {
 	OPTION_PLACE,
 	OPTION_PROGRESS,
 	OPTION_QUICK,
+	OPTION_RATE,
 	OPTION_REPEAT,
 	OPTION_REPLAY,
 	OPTION_SEED,
@@ -63,6 +64,7 @@ struct options {
 	bool dry_run, json, strict_placement, help, allow_writable, unchecked;
 	uint64_t duration_ns;
 	uint64_t memory_max; /* bytes; 0: chosen from what is free */
+	double rate; /* operations per second; 0: closed loops */
 	uint64_t repeat;
 	uint64_t seed; /* drawn from the clock unless given */
 };

@@ -237,6 +237,7 @@ static int add_benchmark(struct planner *p, const struct workload *w,
 	int rc;
 
 	memcpy(b.params, params, sizeof(b.params));
+	b.rate = w->is_floor ? 0 : p->options->rate;
 	b.threads = share_threads(w, asked, b.role_threads);
 	reason = reason_to_skip(p, w, spec, pages, b.threads);
 	if (reason) {
@@ -501,6 +502,8 @@ static void benchmark_rename(struct plan_benchmark *b, const struct options *opt
 		if (b->params[k] != b->workload->params[k].value)
 			fprintf(out, "/%s=%" PRIu64, b->workload->params[k].name, b->params[k]);
 	}
+	if (b->rate > 0)
+		fprintf(out, "/rate=%.12g", b->rate);
 	fprintf(out, "/threads=%u", b->threads);
 	if (fclose(out))
 		abort();

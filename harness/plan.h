@@ -30,6 +30,7 @@ struct plan_benchmark {
 	const char *pages_asked; /* as typed */
 	const char *as;
 	uint64_t params[8];
+	double rate; /* operations per second of role 0, all its threads; 0: closed loop */
 	unsigned threads;
 	unsigned role_threads[WORKLOAD_MAX_ROLES];
 	unsigned *cpus; /* kernel's numbers, one a thread: role 0 first */

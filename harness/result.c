@@ -11,9 +11,12 @@
 #include <string.h>
 
 #include "harness/noise.h"
+#include "harness/result_time.h"
 
 /* Repetitions that differ by more than this part of their median are unsteady. */
 #define UNSTEADY 0.25
+/* Shorter operations are timed in batches, or coarsely. */
+#define COARSE_NS 100
 
 static int compare(const void *a, const void *b)
 {
@@ -78,6 +81,7 @@ void result_release(struct result *result)
 			histogram_destroy(b->latency[role]);
 		cells_release(b->pairs, b->pair_count);
 		cells_release(b->nodes, b->node_count);
+		result_time_release(b);
 		json_decref(b->failure);
 		free(b->workers);
 		free(b->samples);
@@ -99,8 +103,7 @@ void result_note(struct result *result, const char *format, ...)
 	json_array_append_new(result->notes, json_string(text));
 }
 
-/* Adds `from`, which may be NULL; *to is made with its unit. */
-static void merge_histogram(struct histogram **to, const struct histogram *from)
+void result_merge_histogram(struct histogram **to, const struct histogram *from)
 {
 	if (!from)
 		return;
@@ -154,12 +157,13 @@ static void merge_threads(struct result_benchmark *b, const struct runner_result
 		w->cpu = t->cpu;
 		w->node = t->node;
 		w->ops += t->ops;
-		w->busy_ns += t->busy_ns;
-		merge_histogram(&w->latency, t->latency);
-		merge_histogram(&b->latency[t->role], t->latency);
+		w->span_ns += t->span_ns;
+		result_merge_histogram(&w->latency, t->latency);
+		result_merge_histogram(&b->latency[t->role], t->latency);
 		if (t->batch > b->batch[t->role])
 			b->batch[t->role] = t->batch;
-		if (t->batch > 1)
+		/* Of an open loop operations are timed one by one, however short. */
+		if (t->batch > 1 || (t->response && t->ops && t->busy_ns / t->ops < COARSE_NS))
 			sample->flags |= RESULT_TIMER_COARSE;
 		b->preempted += t->preempted;
 		sample->flags |= noise_to_flags(t->noise);
@@ -202,6 +206,10 @@ void result_merge(struct result_benchmark *b, const struct runner_result *run, u
 	b->kernel_page_size = run->kernel_page_size;
 	memcpy(b->pages_per_node, run->pages_per_node, sizeof(b->pages_per_node));
 	memcpy(b->placement_reason, run->placement_reason, sizeof(b->placement_reason));
+	result_time_merge(b, run, repetition);
+	b->flags &= ~(unsigned)RESULT_RATE_NOT_REACHED;
+	if (!result_rate_reached(b))
+		b->flags |= RESULT_RATE_NOT_REACHED;
 	b->flags |= sample->flags;
 	if (run->outcome == RUNNER_VOID)
 		snprintf(b->error, sizeof(b->error), "%s", run->error);
@@ -246,6 +254,6 @@ void result_merge_cell(struct result_cell **cells, size_t *count, unsigned a, un
 	}
 	for (unsigned t = 0; t < run->thread_count; t++) {
 		if (run->threads[t].role == 0)
-			merge_histogram(&(*cells)[i].latency, run->threads[t].latency);
+			result_merge_histogram(&(*cells)[i].latency, run->threads[t].latency);
 	}
 }

@@ -26,6 +26,7 @@ enum result_flag {
 	RESULT_TIME_BOXED = 1u << 8,
 	RESULT_SYNTHETIC = 1u << 9,
 	RESULT_NOT_VERIFIED = 1u << 10,
+	RESULT_RATE_NOT_REACHED = 1u << 11,
 };
 extern const char *const result_flag_names[];
 
@@ -41,7 +42,7 @@ struct result_sample {
 struct result_worker {
 	unsigned role, cpu_asked;
 	int cpu, node; /* got in the last repetition; -1 none yet */
-	uint64_t ops, busy_ns;
+	uint64_t ops, span_ns; /* span: see struct runner_thread */
 	struct histogram *latency;
 };
 
@@ -51,12 +52,25 @@ struct result_cell {
 	struct histogram *latency;
 };
 
+/* A part of the window of a repetition. */
+struct result_interval {
+	unsigned repetition, number, count; /* number of count */
+	uint64_t window_begin_ns; /* CLOCK_MONOTONIC */
+	uint64_t n;
+	double p50, p99, max; /* ns, if n is not 0 */
+	char *text; /* hlog_encode of the histogram; NULL if n is 0 */
+};
+
 struct result_benchmark {
 	const struct plan_benchmark *plan;
 	struct result_sample *samples;
 	size_t sample_count;
 	struct histogram *latency[WORKLOAD_MAX_ROLES]; /* NULL before the first repetition */
 	unsigned batch[WORKLOAD_MAX_ROLES]; /* longest */
+	struct histogram *response, *lag; /* open loop, role 0; else NULL */
+	uint64_t ops_due, ops_begun; /* open loop: of role 0, all repetitions */
+	struct result_interval *intervals; /* of response, or of role 0's latency */
+	size_t interval_count;
 	struct result_worker *workers; /* plan->threads */
 	struct result_cell *pairs, *nodes;
 	size_t pair_count, node_count;
@@ -80,6 +94,8 @@ struct result {
 	const char *id;
 	int argc;
 	char **argv;
+	uint64_t begin_ns; /* CLOCK_MONOTONIC */
+	double begin_s; /* the same since 1970 */
 	char start[32], end[32]; /* ISO 8601; end "" while it runs */
 	bool interrupted;
 	int exit_code;
@@ -103,6 +119,8 @@ void result_merge(struct result_benchmark *b, const struct runner_result *run, u
  * say where its threads were. */
 void result_set_failure(struct result_benchmark *b, const char *sentence, const char *phase,
 			int signal, const char *trace);
+/* Adds `from`, which may be NULL; *to is made with its unit. */
+void result_merge_histogram(struct histogram **to, const struct histogram *from);
 /* Adds latencies of role 0 to the cell (a, b) of a matrix. */
 void result_merge_cell(struct result_cell **cells, size_t *count, unsigned a, unsigned b,
 		       const struct runner_result *run);

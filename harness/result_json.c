@@ -13,16 +13,16 @@
 #include "harness/comparison.h"
 #include "harness/env.h"
 #include "harness/floors.h"
-#include "harness/result.h"
+#include "harness/result_time.h"
 
 #define CURVE_PER_HALF 5
 #define NOT_MEASURED "not measured"
 #define DENSE_PAGES 16384
 
 const char *const result_flag_names[] = {
-	"timer_coarse",	      "preempted",     "throttled",    "migrated",
-	"page_size_mismatch", "node_mismatch", "demoted",      "unsteady",
-	"time_boxed",	      "synthetic",     "not_verified", NULL,
+	"timer_coarse",	 "preempted",	     "throttled", "migrated",	"page_size_mismatch",
+	"node_mismatch", "demoted",	     "unsteady",  "time_boxed", "synthetic",
+	"not_verified",	 "rate_not_reached", NULL,
 };
 
 static void set(json_t *object, const char *key, json_t *value)
@@ -113,7 +113,7 @@ static void set_quantiles(json_t *object, const struct histogram *h)
 
 static double worker_ops_per_s(const struct result_worker *w)
 {
-	return w->busy_ns ? (double)w->ops * 1e9 / (double)w->busy_ns : NAN;
+	return w->span_ns ? (double)w->ops * 1e9 / (double)w->span_ns : NAN;
 }
 
 static json_t *throughput_json(const struct result_benchmark *b, int role)
@@ -468,6 +468,7 @@ static json_t *benchmark_json(const struct result *result, const struct result_b
 	set(o, "repeats", integer(b->sample_count));
 	set(o, "throughput", throughput_json(b, -1));
 	set_latency(o, b->latency[0]);
+	result_time_json(o, result, b);
 	set(o, "roles", roles_json(b));
 	set(o, "per_cpu", per_cpu_json(b));
 	set(o, "per_distance", per_distance_json(result, b));

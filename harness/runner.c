@@ -119,6 +119,20 @@ static void prepare_workers(struct runner_shared *shared)
 	}
 }
 
+/* Those of role 0, in one; the workers' own are gone afterwards. */
+static void collect_intervals(struct runner_shared *shared, struct runner_result *result)
+{
+	for (unsigned i = 0; i < shared->run.worker_count; i++) {
+		struct runner_worker *rw = &shared->workers[i];
+
+		if (!i && rw->intervals.count)
+			intervals_reset(&result->intervals, rw->intervals.histograms[0]->unit_ns);
+		if (!rw->worker->role && rw->intervals.count == result->intervals.count)
+			intervals_merge(&result->intervals, &rw->intervals);
+		intervals_release(&rw->intervals);
+	}
+}
+
 /* Starts all workers and joins them. */
 static void run_workers(struct runner_shared *shared, struct runner_result *result)
 {
@@ -142,6 +156,9 @@ static void run_workers(struct runner_shared *shared, struct runner_result *resu
 	}
 	for (unsigned i = 0; i < started; i++)
 		pthread_join(shared->workers[i].thread, NULL);
+	if (intervals_init(&result->intervals, shared->request->intervals))
+		abort();
+	collect_intervals(shared, result);
 	pthread_barrier_destroy(&shared->start);
 }
 
@@ -390,10 +407,18 @@ void runner_run(const struct runner_request *request, struct runner_result *resu
 	*result = conductor.result;
 }
 
+static void thread_release(struct runner_thread *t)
+{
+	histogram_destroy(t->latency);
+	histogram_destroy(t->response);
+	histogram_destroy(t->lag);
+}
+
 void runner_result_release(struct runner_result *result)
 {
 	for (unsigned i = 0; i < result->thread_count; i++)
-		histogram_destroy(result->threads[i].latency);
+		thread_release(&result->threads[i]);
+	intervals_release(&result->intervals);
 	free(result->threads);
 	memset(result, 0, sizeof(*result));
 }
@@ -405,8 +430,8 @@ double runner_ops_per_s(const struct runner_result *result, int role)
 	for (unsigned i = 0; i < result->thread_count; i++) {
 		const struct runner_thread *t = &result->threads[i];
 
-		if (t->busy_ns && (role < 0 || t->role == (unsigned)role))
-			total += (double)t->ops * 1e9 / (double)t->busy_ns;
+		if (t->span_ns && (role < 0 || t->role == (unsigned)role))
+			total += (double)t->ops * 1e9 / (double)t->span_ns;
 	}
 	return total;
 }

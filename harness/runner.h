@@ -15,6 +15,7 @@
 
 #include "harness/clock.h"
 #include "harness/histogram.h"
+#include "harness/intervals.h"
 #include "harness/plan.h"
 
 #define RUNNER_NODES_MAX 64
@@ -26,6 +27,7 @@ struct runner_request {
 	const struct memory_policy *policy;
 	const unsigned *cpus; /* kernel's numbers, benchmark->threads of them */
 	uint64_t duration_ns; /* of the window */
+	unsigned intervals; /* into which it is cut, for role 0; at most INTERVALS_MAX */
 	uint64_t memory_max; /* bytes */
 	uint64_t seed;
 	uint64_t time_box_ns; /* after which it counts as hung */
@@ -35,9 +37,14 @@ struct runner_thread {
 	unsigned role, cpu_asked, batch; /* batch: operations timed at once */
 	int cpu, node; /* where it was found at the end of its window */
 	uint64_t ops, busy_ns; /* in the window; busy: the timed portions */
+	/* What ops are spread over: closed loop: busy_ns; open loop: the window, without resets. */
+	uint64_t span_ns;
+	uint64_t due; /* open loop: operations whose intended start was in the window */
 	uint64_t preempted; /* involuntary switches in the window */
 	unsigned noise; /* NOISE_ bits */
-	struct histogram *latency;
+	uint64_t begin_ns; /* CLOCK_MONOTONIC at the opening of its window */
+	struct histogram *latency; /* service time */
+	struct histogram *response, *lag; /* open loop, else NULL: from the intended start */
 };
 
 enum runner_outcome {
@@ -62,6 +69,7 @@ struct runner_result {
 	uint64_t pages_per_node[RUNNER_NODES_MAX]; /* of a sample of pages */
 	char placement_reason[160];
 	unsigned noise; /* NOISE_ bits of the process as a whole */
+	struct intervals intervals; /* role 0: service times, or in an open loop response times */
 };
 
 /* Runs it. The result is complete for RUNNER_OK and RUNNER_VOID; runner_result_release it

@@ -10,12 +10,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "harness/env.h"
 #include "harness/hlog.h"
 #include "harness/isolate.h"
+#include "harness/result_time.h"
 
 /* A repetition takes its duration, its warm-up, and what its workload prepares. */
 #define TIME_BOX_NS(duration) ((duration)*10 + UINT64_C(10000000000))
@@ -102,7 +102,7 @@ void session_save(struct session *s)
 		files_failed(s, "result.json", rc);
 }
 
-/* hist/NAME.hlog: one tagged line a role. */
+/* hist/NAME.hlog: tagged lines of each role, that of the first cut into intervals. */
 static int save_hlog(struct session *s, const struct result_benchmark *b)
 {
 	char file[300], tag[300], name[256], *text = NULL;
@@ -113,13 +113,17 @@ static int save_hlog(struct session *s, const struct result_benchmark *b)
 
 	if (!out)
 		return -ENOMEM;
-	rc = hlog_write_head(out, (double)time(NULL), b->plan->name);
+	rc = hlog_write_head(out, s->result.begin_s, b->plan->name);
 	for (unsigned r = 0; r < WORKLOAD_MAX_ROLES && !rc; r++) {
 		if (!b->latency[r])
 			continue;
 		snprintf(tag, sizeof(tag), "%s/%s", b->plan->name,
 			 b->plan->workload->roles[r].name);
-		rc = hlog_write(out, tag, 0, seconds, b->latency[r]);
+		/* Its intervals are all of it, unless they are of response times. */
+		if (r || !b->interval_count || b->response)
+			rc = hlog_write(out, tag, 0, seconds, b->latency[r]);
+		if (!r && !rc)
+			rc = result_time_log(out, &s->result, b, tag);
 	}
 	if (fclose(out) && !rc)
 		rc = -ENOMEM;
@@ -166,6 +170,7 @@ static struct runner_request request_for(const struct session *s, size_t index, 
 		.policy = &s->plan.policy,
 		.cpus = b->cpus,
 		.duration_ns = s->plan.duration_ns,
+		.intervals = intervals_for(s->plan.duration_ns, s->plan.repeat, b->role_threads[0]),
 		.memory_max = memory_for(s, b),
 		/* The same inputs whatever the order of the run is. */
 		.seed = s->options->seed + repetition * UINT64_C(1000003) + index,
@@ -261,6 +266,7 @@ static bool measure_pairs(struct session *s, struct isolate *w, size_t index, un
 				continue;
 			request.cpus = cpus;
 			request.duration_ns = extra_ns(s);
+			request.intervals = 0;
 			if (!run_there(s, w, &request, &run, index))
 				return false;
 			if (run.outcome == RUNNER_OK)
@@ -285,6 +291,7 @@ static bool measure_nodes(struct session *s, struct isolate *w, size_t index, un
 
 		request.policy = &policy;
 		request.duration_ns = extra_ns(s);
+		request.intervals = 0;
 		if (!run_there(s, w, &request, &run, index))
 			return false;
 		for (unsigned i = 0; run.outcome == RUNNER_OK && i < run.thread_count; i++) {

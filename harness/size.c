@@ -88,23 +88,55 @@ static const struct {
 	{ "s", 1e9 }, { "m", 60e9 }, { "h", 3600e9 },
 };
 
-int duration_parse(const char *text, uint64_t *ns)
+/* Digits, and perhaps a point and more digits. */
+static int fraction_parse(const char *text, double *value, const char **end)
 {
 	uint64_t whole;
-	const char *end;
-	double value, scale = 0.1;
-	int rc = digits_parse(text, &whole, &end);
+	double scale = 0.1;
+	int rc = digits_parse(text, &whole, end);
 
 	if (rc)
 		return rc;
-	value = (double)whole;
-	if (*end == '.') {
-		end++;
-		if (!isdigit((unsigned char)*end))
+	*value = (double)whole;
+	if (**end != '.')
+		return 0;
+	++*end;
+	if (!isdigit((unsigned char)**end))
+		return -EINVAL;
+	for (; isdigit((unsigned char)**end); ++*end, scale /= 10)
+		*value += scale * (**end - '0');
+	return 0;
+}
+
+int rate_parse(const char *text, double *per_second)
+{
+	static const char suffixes[] = "kmg";
+	const char *end, *suffix;
+	double value;
+	int rc = fraction_parse(text, &value, &end);
+
+	if (rc)
+		return rc;
+	if (*end) {
+		suffix = strchr(suffixes, tolower((unsigned char)*end));
+		if (!suffix || end[1])
 			return -EINVAL;
-		for (; isdigit((unsigned char)*end); end++, scale /= 10)
-			value += scale * (*end - '0');
+		value *= pow(1000, (double)(suffix - suffixes) + 1);
 	}
+	if (value < 1 || value > 1e9)
+		return -ERANGE;
+	*per_second = value;
+	return 0;
+}
+
+int duration_parse(const char *text, uint64_t *ns)
+{
+	const char *end;
+	double value;
+	int rc = fraction_parse(text, &value, &end);
+
+	if (rc)
+		return rc;
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		if (strcmp(end, units[i].name) != 0)
 			continue;

@@ -2,8 +2,8 @@
 /*
  * size.h - sizes and times as people write them.
  *
- * Sizes take k, m or g (powers of 1024, either case); times take ns, us, ms, s, m or h, a bare
- * number being seconds, and may have a fraction (0.5s). Pure functions.
+ * Sizes take k, m or g (powers of 1024, either case), rates too (of 1000); times take ns, us, ms,
+ * s, m or h, a bare number being seconds, and may have a fraction (0.5s). Pure functions.
  */
 #pragma once
 
@@ -18,6 +18,10 @@ int count_parse(const char *text, uint64_t *count) __attribute__((warn_unused_re
 
 /* 0; -EINVAL: not a time; -ERANGE: more than 10 years. */
 int duration_parse(const char *text, uint64_t *ns) __attribute__((warn_unused_result));
+
+/* Operations per second: a number, perhaps with a fraction, and k, m or g for powers of 1000
+ * (either case). 0; -EINVAL: not a rate; -ERANGE: not from 1 to 1e9. */
+int rate_parse(const char *text, double *per_second) __attribute__((warn_unused_result));
 
 /* The shortest exact form ("64k", "2m", "4097"); returns buffer. */
 const char *size_format(uint64_t bytes, char *buffer, size_t size);

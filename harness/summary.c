@@ -76,6 +76,32 @@ static void fill_flags(char *cell, const json_t *benchmark)
 		snprintf(cell + used, CELL_SIZE - used, "%sVERIFY FAILED", used ? "," : "");
 }
 
+/* Of an open loop: response time and lag, or that it was too fast. */
+static void add_open_loop(struct table *table, const json_t *benchmark)
+{
+	static const char *const kinds[] = { "response", "lag" };
+	const json_t *rate = view_get(benchmark, "rate");
+	char asked[VIEW_TEXT_SIZE], got[VIEW_TEXT_SIZE];
+
+	for (size_t i = 0; rate && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct row *row = add_row(table);
+
+		if (!row)
+			return;
+		if (!view_true(rate, "reached")) {
+			view_format_rate(view_number(rate, "asked_ops_per_s"), asked);
+			view_format_rate(view_number(rate, "got_ops_per_s"), got);
+			snprintf(row->cells[NAME], CELL_SIZE,
+				 "  · rate not reached: %s of %s, so waiting only grew", got,
+				 asked);
+			return;
+		}
+		snprintf(row->cells[NAME], CELL_SIZE, "  · %s%s", kinds[i],
+			 i ? "" : " time, from the intended start");
+		fill_latency(row, view_get(benchmark, kinds[i]));
+	}
+}
+
 static void add_benchmark(struct table *table, const json_t *benchmark)
 {
 	const json_t *roles = view_get(benchmark, "roles");
@@ -89,6 +115,7 @@ static void add_benchmark(struct table *table, const json_t *benchmark)
 	fill_latency(row, view_get(benchmark, "latency"));
 	view_format_ratio(view_number(benchmark, "floor.ratio"), row->cells[RATIO]);
 	fill_flags(row->cells[FLAGS], benchmark);
+	add_open_loop(table, benchmark);
 	for (size_t i = 1; i < json_array_size(roles); i++) {
 		const json_t *role = json_array_get(roles, i);
 		char name[CELL_SIZE];

@@ -22,24 +22,35 @@
 #define BATCH_NS 1000.0
 #define WARM_UP_PART 10
 
-static bool stopped(const struct runner_shared *shared)
+bool worker_stopped(const struct runner_shared *shared)
 {
 	return atomic_load_explicit(&shared->failed, memory_order_relaxed) || runner_stopping();
 }
 
-/* Times one batch, after a reset where a round is over. Returns operations done. */
-static uint64_t batch_run(struct runner_worker *rw, uint64_t *begin, uint64_t *end)
+static bool is_open(const struct runner_worker *rw)
+{
+	return rw->shared->request->benchmark->rate > 0 && !rw->worker->role;
+}
+
+void worker_reset(struct runner_worker *rw)
+{
+	struct worker *w = rw->worker;
+	const struct workload_role *role = &w->run->workload->roles[w->role];
+
+	if (!rw->round || rw->left)
+		return;
+	if (role->reset)
+		role->reset(w);
+	rw->left = rw->round;
+}
+
+uint64_t worker_batch(struct runner_worker *rw, uint64_t *begin, uint64_t *end)
 {
 	const struct clock_source *clock = rw->shared->request->clock;
 	struct worker *w = rw->worker;
 	const struct workload_role *role = &w->run->workload->roles[w->role];
 	uint64_t want = rw->batch, done;
 
-	if (rw->round && !rw->left) {
-		if (role->reset)
-			role->reset(w);
-		rw->left = rw->round;
-	}
 	if (rw->round && want > rw->left)
 		want = rw->left;
 	*begin = clock_source_now(clock);
@@ -49,6 +60,12 @@ static uint64_t batch_run(struct runner_worker *rw, uint64_t *begin, uint64_t *e
 	if (w->error)
 		runner_fail(rw->shared, role->name, w->error);
 	return done;
+}
+
+static uint64_t batch_run(struct runner_worker *rw, uint64_t *begin, uint64_t *end)
+{
+	worker_reset(rw);
+	return worker_batch(rw, begin, end);
 }
 
 /* Runs for a tenth of the window, and chooses the batch. */
@@ -76,8 +93,11 @@ static void warm_up(struct runner_worker *rw)
 		} else if (ns / (double)done < best) {
 			best = ns / (double)done;
 		}
-	} while (end < until && !stopped(shared));
+	} while (end < until && !worker_stopped(shared));
 	rw->batch = shared->batch_min;
+	/* An open loop has one intended start for each. */
+	if (is_open(rw))
+		return;
 	if (best >= SINGLE_NS)
 		return;
 	while ((double)rw->batch * best < BATCH_NS && rw->batch * 2 <= BATCH_MAX)
@@ -87,7 +107,6 @@ static void warm_up(struct runner_worker *rw)
 static void measure(struct runner_worker *rw, uint64_t deadline)
 {
 	const struct clock_source *clock = rw->shared->request->clock;
-	struct histogram *latency = rw->result->latency;
 	bool fine = rw->batch > 1;
 	uint64_t begin, end, ops = 0, busy = 0;
 
@@ -95,20 +114,48 @@ static void measure(struct runner_worker *rw, uint64_t deadline)
 		uint64_t done = batch_run(rw, &begin, &end), counts = end - begin;
 
 		/* What began outside the window is not of it. */
-		if (begin >= deadline || stopped(rw->shared))
+		if (begin >= deadline || worker_stopped(rw->shared))
 			break;
 		if (!done)
 			continue;
 		busy += counts;
 		ops += done;
-		histogram_record_n(latency,
+		histogram_record_n(intervals_now(&rw->intervals, begin),
 				   (fine ? clock_source_ns16(clock, counts)
 					 : clock_source_ns(clock, counts)) /
 					   done,
 				   done);
 	}
 	rw->result->ops = ops;
-	rw->result->busy_ns = clock_source_ns(clock, busy);
+	rw->result->busy_ns = rw->result->span_ns = clock_source_ns(clock, busy);
+	intervals_sum(&rw->intervals, rw->result->latency);
+}
+
+/* Empty histograms, which need not be touched for the first time in the window. */
+static void reset_histograms(struct runner_worker *rw)
+{
+	struct runner_thread *result = rw->result;
+	double unit = rw->batch > 1 ? HISTOGRAM_UNIT_BATCH : 1.0;
+
+	histogram_reset(result->latency, unit);
+	intervals_reset(&rw->intervals, is_open(rw) ? 1.0 : unit);
+	if (!is_open(rw))
+		return;
+	histogram_reset(result->response, 1.0);
+	histogram_reset(result->lag, 1.0);
+}
+
+static void measure_window(struct runner_worker *rw, uint64_t deadline)
+{
+	const struct runner_request *request = rw->shared->request;
+	uint64_t length = clock_source_counts(request->clock, request->duration_ns);
+
+	rw->result->begin_ns = clock_source_monotonic_ns();
+	intervals_begin(&rw->intervals, deadline - length, length / rw->intervals.count + 1);
+	if (is_open(rw))
+		worker_measure_open(rw, deadline);
+	else
+		measure(rw, deadline);
 }
 
 /* All of it between the barrier and leaving. */
@@ -122,26 +169,41 @@ static void window(struct runner_worker *rw)
 
 	warm_up(rw);
 	rw->result->batch = (unsigned)rw->batch;
-	histogram_reset(rw->result->latency, rw->batch > 1 ? HISTOGRAM_UNIT_BATCH : 1.0);
+	reset_histograms(rw);
 	if (atomic_fetch_add(&shared->warm, 1) + 1 == count)
 		atomic_store(&shared->deadline,
 			     clock_source_now(clock) +
 				     clock_source_counts(clock, shared->request->duration_ns));
 	while (!(deadline = atomic_load_explicit(&shared->deadline, memory_order_relaxed)) &&
-	       !stopped(shared))
+	       !worker_stopped(shared))
 		batch_run(rw, &begin, &end);
 	noise_sample_thread(&before);
-	if (!stopped(shared))
-		measure(rw, deadline);
+	if (!worker_stopped(shared))
+		measure_window(rw, deadline);
 	noise_sample_thread(&after);
 	atomic_fetch_add(&shared->finished, 1);
 	/* The others still measure: they must not be left alone. */
 	while (atomic_load_explicit(&shared->finished, memory_order_relaxed) < count &&
-	       !stopped(shared))
+	       !worker_stopped(shared))
 		batch_run(rw, &begin, &end);
 	rw->result->noise |= noise_flags(&before, &after);
 	if (before.thread_preempted != NOISE_MISSING && after.thread_preempted != NOISE_MISSING)
 		rw->result->preempted = after.thread_preempted - before.thread_preempted;
+}
+
+static int create_histograms(struct runner_worker *rw)
+{
+	unsigned count = rw->shared->request->intervals;
+	struct runner_thread *result = rw->result;
+
+	result->latency = histogram_create(1.0);
+	if (is_open(rw)) {
+		result->response = histogram_create(1.0);
+		result->lag = histogram_create(1.0);
+	}
+	if (!result->latency || (is_open(rw) && (!result->response || !result->lag)))
+		return -ENOMEM;
+	return intervals_init(&rw->intervals, count && !rw->worker->role ? count : 1);
 }
 
 static int settle(struct runner_worker *rw)
@@ -161,10 +223,10 @@ static int settle(struct runner_worker *rw)
 		runner_fail(shared, why, rc);
 		return rc;
 	}
-	rw->result->latency = histogram_create(1.0);
-	if (!rw->result->latency) {
-		runner_fail(shared, "histogram", -ENOMEM);
-		return -ENOMEM;
+	rc = create_histograms(rw);
+	if (rc) {
+		runner_fail(shared, "histogram", rc);
+		return rc;
 	}
 	rc = w->t && w->t->thread_enter ? w->t->thread_enter(w->run->engine) : 0;
 	if (rc) {
@@ -199,7 +261,7 @@ void *worker_main(void *argument)
 					 : 0;
 	rw->left = rw->round;
 	pthread_barrier_wait(&rw->shared->start);
-	if (!stopped(rw->shared))
+	if (!worker_stopped(rw->shared))
 		window(rw);
 	rw->result->cpu = getcpu(&cpu, &node) ? -1 : (int)cpu;
 	rw->result->node = rw->result->cpu < 0 ? -1 : (int)node;

@@ -37,7 +37,16 @@ struct runner_worker {
 	uint64_t batch; /* operations timed at once */
 	uint64_t round; /* operations between resets, 0: never */
 	uint64_t left; /* of this round */
+	struct intervals intervals; /* at least one */
 };
+
+/* Untimed: whatever has to be made anew, where a round is over. */
+void worker_reset(struct runner_worker *rw);
+/* Times one batch, of a round that is not over. Returns operations done. */
+uint64_t worker_batch(struct runner_worker *rw, uint64_t *begin, uint64_t *end);
+bool worker_stopped(const struct runner_shared *shared);
+/* The window of an open loop: until deadline (counts). worker_open.c */
+void worker_measure_open(struct runner_worker *rw, uint64_t deadline);
 
 /* Thread function; argument: struct runner_worker. */
 void *worker_main(void *argument);

@@ -27,7 +27,8 @@ check "csv --json wraps the text" is_json "$out" 'j["format"] == "csv" and "ops_
 run export hlog "$tmp/r"
 expect "hlog" 0 '^#\[Histogram log format version 1\.'
 check "hlog has one head" [ "$(grep -c '^#\[Histogram log format' <<<"$out")" -eq 1 ]
-check "hlog has a tagged line a role" [ "$(grep -c '^Tag=.*,HISTF' <<<"$out")" -eq 2 ]
+check "hlog has a tag for each role" [ "$(grep '^Tag=.*,HISTF' <<<"$out" | cut -d, -f1 | sort -u | wc -l)" -eq 2 ]
+check "hlog counts from the start of the run" grep -q "^#\[StartTime: 1[0-9]*\." <<<"$out"
 
 run export csv "$tmp/nothing"
 expect "a result that is not there" 7 'result.json'

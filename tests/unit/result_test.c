@@ -80,6 +80,7 @@ static void repeat(const char *name, unsigned repetition, uint64_t ops, uint64_t
 							 .batch = 1,
 							 .ops = ops,
 							 .busy_ns = ops * ns,
+							 .span_ns = ops * ns,
 							 .latency = histogram_create(1.0) };
 		histogram_record_n(run.threads[i].latency, ns, ops);
 	}

@@ -18,6 +18,10 @@
 #include "harness/runner.h"
 
 #define ROUND 64
+/* Of the open loops: a start each 100 us, 1000 in the window. */
+#define RATE 10000
+#define DUE 1000
+#define MS UINT64_C(1000000)
 
 static struct clock_source source;
 static struct topology topology;
@@ -109,6 +113,48 @@ static int fail_enter(struct worker *w)
 	return w->index ? -EBADF : 0;
 }
 
+static void spin(uint64_t ns)
+{
+	uint64_t end = clock_source_monotonic_ns() + ns;
+
+	while (clock_source_monotonic_ns() < end)
+		;
+}
+
+/* One of them all, in the middle of the window, is held up for 20 ms. */
+static uint64_t stall_at_ns;
+
+static int enter_stalling(struct worker *w)
+{
+	(void)w;
+	stall_at_ns = clock_source_monotonic_ns() + 50 * MS;
+	return 0;
+}
+
+static uint64_t run_stalling(struct worker *w, uint64_t count)
+{
+	(void)w;
+	if (clock_source_monotonic_ns() >= stall_at_ns) {
+		stall_at_ns = UINT64_MAX;
+		spin(20 * MS);
+	}
+	return count;
+}
+
+static uint64_t run_slow(struct worker *w, uint64_t count)
+{
+	(void)w;
+	spin(MS);
+	return count;
+}
+
+static void reset_slow(struct worker *w)
+{
+	(void)w;
+	spin(5 * MS);
+	resets++;
+}
+
 static const struct workload counting = {
 	.name = "counting",
 	.description = "",
@@ -123,8 +169,8 @@ static const struct workload counting = {
 };
 
 /* One repetition of it, with `threads` threads that share CPUs if there are too few. */
-static struct runner_result repeat(const struct workload *workload, unsigned threads,
-				   uint64_t time_box_ns)
+static struct runner_result repeat_at(const struct workload *workload, unsigned threads,
+				      uint64_t time_box_ns, double rate)
 {
 	static unsigned cpus[8];
 	static struct plan_benchmark benchmark;
@@ -134,7 +180,8 @@ static struct runner_result repeat(const struct workload *workload, unsigned thr
 		.clock = &source,
 		.policy = &policy,
 		.cpus = cpus,
-		.duration_ns = 100000000,
+		.duration_ns = 100 * MS,
+		.intervals = 10,
 		.memory_max = 1 << 20,
 		.seed = 1,
 		.time_box_ns = time_box_ns,
@@ -146,12 +193,39 @@ static struct runner_result repeat(const struct workload *workload, unsigned thr
 					     .workload = workload,
 					     .pages = "4k",
 					     .as = "none",
+					     .rate = rate,
 					     .threads = threads,
 					     .role_threads = { threads } };
 	for (unsigned i = 0; i < threads; i++)
 		cpus[i] = topology.pus[i % topology.pu_count].os;
 	runner_run(&request, &result);
 	return result;
+}
+
+static struct runner_result repeat(const struct workload *workload, unsigned threads,
+				   uint64_t time_box_ns)
+{
+	return repeat_at(workload, threads, time_box_ns, 0);
+}
+
+static uint64_t interval_total(const struct runner_result *r)
+{
+	uint64_t total = 0;
+
+	assert_int_equal(r->intervals.count, 10);
+	for (unsigned i = 0; i < r->intervals.count; i++)
+		total += histogram_count(r->intervals.histograms[i]);
+	return total;
+}
+
+/* How many values of at least so many ns it has, by their buckets' lower ends. */
+static uint64_t at_least(const struct histogram *h, uint64_t ns)
+{
+	uint64_t total = 0;
+
+	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+		total += (double)histogram_lowest(i) * h->unit_ns >= (double)ns ? h->counts[i] : 0;
+	return total;
 }
 
 #define BOX UINT64_C(60000000000)
@@ -177,7 +251,11 @@ static void test_life_of_a_repetition(void **state)
 		/* What was counted and what was recorded are the same operations. */
 		assert_int_equal(histogram_count(r.threads[i].latency), r.threads[i].ops);
 		assert_int_equal(r.threads[i].cpu, r.threads[i].cpu_asked);
+		assert_int_equal(r.threads[i].span_ns, r.threads[i].busy_ns);
+		assert_null(r.threads[i].response);
 	}
+	assert_int_equal(interval_total(&r),
+			 r.threads[0].ops + r.threads[1].ops + r.threads[2].ops);
 	assert_true(runner_ops_per_s(&r, -1) > 0);
 	assert_true(runner_ops_per_s(&r, -1) == runner_ops_per_s(&r, 0));
 	assert_true(runner_ops_per_s(&r, 1) == 0);
@@ -269,7 +347,7 @@ static void test_a_translator_is_asked(void **state)
 		.clock = &source,
 		.policy = &policy,
 		.cpus = &topology.pus[0].os,
-		.duration_ns = 100000000,
+		.duration_ns = 100 * MS,
 		.memory_max = 64 << 20,
 		.seed = 1,
 		.time_box_ns = BOX,
@@ -349,6 +427,89 @@ static int end(void **state)
 	return 0;
 }
 
+static bool was_stalled(const struct runner_result *r)
+{
+	return at_least(r->threads[0].response, 10 * MS) >= 98 &&
+	       at_least(r->threads[0].latency, 10 * MS) > 0;
+}
+
+static bool began(const struct runner_result *r)
+{
+	return r->threads[0].ops > 20;
+}
+
+/* A busy machine may leave no time for what is to happen in the window. */
+static struct runner_result repeat_until(const struct workload *workload,
+					 bool (*happened)(const struct runner_result *r))
+{
+	for (int tries = 0;; tries++) {
+		struct runner_result r = repeat_at(workload, 1, BOX, RATE);
+
+		assert_int_equal(r.outcome, RUNNER_OK);
+		if (tries == 19 || happened(&r))
+			return r;
+		runner_result_release(&r);
+	}
+}
+
+static void test_an_open_loop_sees_what_a_stall_held_up(void **state)
+{
+	struct workload stalling = counting;
+	struct runner_result r;
+
+	(void)state;
+	stalling.roles[0] = (struct workload_role){ .name = "a", .run = run_stalling };
+	stalling.enter = enter_stalling;
+	r = repeat_until(&stalling, was_stalled);
+	assert_int_equal(r.threads[0].due, DUE);
+	assert_int_equal(r.threads[0].batch, 1);
+	assert_int_equal(histogram_count(r.threads[0].response), r.threads[0].ops);
+	assert_int_equal(histogram_count(r.threads[0].lag), r.threads[0].ops);
+	assert_int_equal(histogram_count(r.threads[0].latency), r.threads[0].ops);
+	/* It held up 200 starts, half of them by 10 ms and more; one took its time itself. */
+	assert_true(was_stalled(&r));
+	assert_in_range(at_least(r.threads[0].latency, 10 * MS), 1, 9);
+	assert_int_equal(interval_total(&r), r.threads[0].ops);
+	runner_result_release(&r);
+}
+
+static void test_rate_not_reached(void **state)
+{
+	struct workload slow = counting;
+	struct runner_result r;
+
+	(void)state;
+	slow.roles[0] = (struct workload_role){ .name = "a", .run = run_slow };
+	r = repeat_at(&slow, 2, BOX, RATE);
+	assert_int_equal(r.outcome, RUNNER_OK);
+	/* The threads take turns, half each; of 500 starts 1 ms each there is time for 100. */
+	assert_int_equal(r.threads[0].due, DUE / 2);
+	assert_int_equal(r.threads[1].due, DUE / 2);
+	assert_in_range(r.threads[0].ops, 1, 101);
+	runner_result_release(&r);
+}
+
+static void test_resets_are_not_of_the_schedule(void **state)
+{
+	struct workload slow = counting;
+	struct runner_result r;
+	uint64_t late;
+
+	(void)state;
+	slow.roles[0].round = 10;
+	slow.roles[0].run = run_failing;
+	slow.roles[0].reset = reset_slow;
+	r = repeat_until(&slow, began);
+	assert_true(resets > 2);
+	/* 10 starts take 1 ms, then 5 ms do not count. */
+	assert_in_range(r.threads[0].due, r.threads[0].ops, DUE / 4);
+	assert_in_range(r.threads[0].span_ns, 1, 50 * MS);
+	/* With the resets in the schedule the last would be late by more than 50 ms. */
+	late = at_least(r.threads[0].response, 50 * MS);
+	assert_in_range(late, 0, r.threads[0].ops / 10);
+	runner_result_release(&r);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -357,6 +518,9 @@ int main(void)
 		cmocka_unit_test(test_errors_make_results_void),
 		cmocka_unit_test(test_a_refused_setup_is_torn_down),
 		cmocka_unit_test(test_a_translator_is_asked),
+		cmocka_unit_test(test_an_open_loop_sees_what_a_stall_held_up),
+		cmocka_unit_test(test_rate_not_reached),
+		cmocka_unit_test(test_resets_are_not_of_the_schedule),
 		cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_a_hang_ends_with_the_time_box),
 	};

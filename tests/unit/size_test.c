@@ -87,6 +87,30 @@ static void test_durations(void **state)
 	}
 }
 
+static void test_rates(void **state)
+{
+	double rate = 7;
+
+	(void)state;
+	assert_int_equal(rate_parse("1", &rate), 0);
+	assert_true(rate == 1);
+	assert_int_equal(rate_parse("100k", &rate), 0);
+	assert_true(rate == 100000);
+	assert_int_equal(rate_parse("2.5M", &rate), 0);
+	assert_true(rate == 2500000);
+	assert_int_equal(rate_parse("1g", &rate), 0);
+	assert_true(rate == 1e9);
+	rate = 7;
+	assert_int_equal(rate_parse("", &rate), -EINVAL);
+	assert_int_equal(rate_parse("-1", &rate), -EINVAL);
+	assert_int_equal(rate_parse("1.", &rate), -EINVAL);
+	assert_int_equal(rate_parse("1kk", &rate), -EINVAL);
+	assert_int_equal(rate_parse("1x", &rate), -EINVAL);
+	assert_int_equal(rate_parse("0.5", &rate), -ERANGE);
+	assert_int_equal(rate_parse("2g", &rate), -ERANGE);
+	assert_true(rate == 7);
+}
+
 static void test_formats(void **state)
 {
 	char text[32];
@@ -106,9 +130,8 @@ static void test_formats(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sizes),
-		cmocka_unit_test(test_counts),
-		cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_sizes),	  cmocka_unit_test(test_counts),
+		cmocka_unit_test(test_durations), cmocka_unit_test(test_rates),
 		cmocka_unit_test(test_formats),
 	};
 
