@@ -6,8 +6,13 @@
  * The time is spent in instructions that each wait for the one before, so many as a calibration
  * against the clock found when the engine was opened. ns=0 and pct=0 take the same way with none
  * of them: two such runs differ by nothing but noise.
+ *
+ * stall= and every= hold up the operation at a steady pace of the clock instead, whatever the
+ * number of operations is: what closed loops hide, and open loops must show. One thread is held
+ * up; which one, a compare-exchange of the next time decides.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +26,7 @@
 #define PAGES 256 /* of a calibration run */
 #define RUNS 16
 #define NS_MAX 1e9
+#define STALL_MAX 60e9
 
 extern const struct translator translator_biglock, translator_delay, translator_memmap;
 
@@ -42,7 +48,10 @@ static const char *const op_names[OP_COUNT] = { "discard", "fault",   "invalidat
 struct translator_engine {
 	const struct translator *inner;
 	struct translator_engine *engine; /* the inner one's */
-	uint64_t steps[OP_COUNT]; /* before each call; immutable when open has returned */
+	uint64_t steps[OP_COUNT]; /* before each call; immutable when open has returned, as are */
+	enum op stalled;
+	uint64_t stall_ns, every_ns; /* 0: none */
+	_Atomic uint64_t stall_next; /* CLOCK_MONOTONIC; 0: no call yet */
 };
 
 struct translator_object {
@@ -68,17 +77,33 @@ static void spend(uint64_t steps)
 	}
 }
 
-static void slow(const struct translator_engine *engine, enum op op)
-{
-	spend(engine->steps[op]);
-}
-
-static double now_ns(void)
+static uint64_t now_ns(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+static void stall(struct translator_engine *engine)
+{
+	uint64_t now = now_ns();
+	uint64_t next = atomic_load_explicit(&engine->stall_next, memory_order_relaxed);
+	uint64_t then = next ? next + engine->every_ns : now + engine->every_ns / 2;
+
+	if ((next && now < next) ||
+	    !atomic_compare_exchange_strong_explicit(&engine->stall_next, &next, then,
+						     memory_order_relaxed, memory_order_relaxed))
+		return;
+	while (next && now_ns() < now + engine->stall_ns)
+		;
+}
+
+static void slow(struct translator_engine *engine, enum op op)
+{
+	spend(engine->steps[op]);
+	if (engine->stall_ns && op == engine->stalled)
+		stall(engine);
 }
 
 /* Noise only adds: the least of a few is the time. */
@@ -88,10 +113,11 @@ static double step_ns(void)
 	double best = 1e18;
 
 	for (int i = 0; i < RUNS; i++) {
-		double start = now_ns(), took;
+		uint64_t start = now_ns();
+		double took;
 
 		spend(steps);
-		took = now_ns() - start;
+		took = (double)(now_ns() - start);
 		best = took < best ? took : best;
 	}
 	return best / (double)steps;
@@ -348,7 +374,7 @@ static int time_once(struct translator_engine *engine, enum op op, double *ns)
 	const struct translator_object_options options = { .size = PAGES * PAGE, .fd = -1 };
 	struct translator_object *object;
 	struct translator_space *space;
-	double start;
+	uint64_t start;
 	int rc = delay_object_create(engine, &options, &object);
 
 	if (rc)
@@ -366,7 +392,7 @@ static int time_once(struct translator_engine *engine, enum op op, double *ns)
 	start = now_ns();
 	for (uint64_t i = 0; i < PAGES && !rc; i++)
 		rc = one(space, object, op, i);
-	*ns = (now_ns() - start) / PAGES;
+	*ns = (double)(now_ns() - start) / PAGES;
 	delay_space_destroy(space);
 	delay_object_destroy(object);
 	return rc;
@@ -395,7 +421,7 @@ static int calibrate(struct translator_engine *engine, enum op op, double ns, do
 
 struct wish {
 	enum op op;
-	double ns, percent;
+	double ns, percent, stall, every;
 	bool has_op, has_time;
 	const struct translator *inner;
 	struct translator_option options[OPTIONS_MAX]; /* of the inner one */
@@ -449,6 +475,23 @@ static int parse_number(const char *value, const char *unit, double *out)
 		       : 0;
 }
 
+/* A time of a stall: ns, us, ms or s. */
+static int parse_time(const char *value, double *ns)
+{
+	static const struct {
+		const char *name;
+		double ns;
+	} units[] = { { "ns", 1 }, { "us", 1e3 }, { "ms", 1e6 }, { "s", 1e9 } };
+
+	for (unsigned i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (parse_number(value, units[i].name, ns))
+			continue;
+		*ns *= units[i].ns;
+		return *ns >= 1 && *ns <= STALL_MAX ? 0 : -EINVAL;
+	}
+	return -EINVAL;
+}
+
 static int parse_option(struct wish *w, const struct translator_option *o)
 {
 	if (!strcmp(o->key, "op")) {
@@ -468,6 +511,12 @@ static int parse_option(struct wish *w, const struct translator_option *o)
 		w->has_time = true;
 		return parse_number(o->value, "%", &w->percent);
 	}
+	if (!strcmp(o->key, "stall")) {
+		w->has_time = true;
+		return parse_time(o->value, &w->stall);
+	}
+	if (!strcmp(o->key, "every"))
+		return parse_time(o->value, &w->every);
 	if (!strcmp(o->key, "inner") || !strcmp(o->key, "base"))
 		return parse_inner(w, o->value);
 	return add_option(w, o->key, o->value);
@@ -485,13 +534,17 @@ static int delay_open(const struct translator_option *options, struct translator
 		if (rc)
 			snprintf(error, error_size,
 				 "delay knows op=discard|fault|invalidate|lookup|map|protect|"
-				 "translate|unmap, ns=NUMBER, pct=NUMBER and "
-				 "inner=memmap|biglock[:...], not %s=%s",
+				 "translate|unmap, ns=NUMBER, pct=NUMBER, stall=TIME with "
+				 "every=TIME and inner=memmap|biglock[:...], not %s=%s",
 				 options->key, options->value);
 	}
 	if (!rc && w.has_time && !w.has_op) {
 		rc = -EINVAL;
 		snprintf(error, error_size, "delay needs op=: which operation is to be slower");
+	}
+	if (!rc && (w.stall > 0) != (w.every > w.stall)) {
+		rc = -EINVAL;
+		snprintf(error, error_size, "delay needs stall= and a longer every=");
 	}
 	if (!rc) {
 		engine->inner = w.inner;
@@ -503,6 +556,9 @@ static int delay_open(const struct translator_option *options, struct translator
 		return rc;
 	}
 	rc = calibrate(engine, w.op, w.ns, w.percent);
+	engine->stalled = w.op;
+	engine->stall_ns = (uint64_t)w.stall;
+	engine->every_ns = (uint64_t)w.every;
 	if (rc) {
 		snprintf(error, error_size, "delay cannot time the operation: %s", strerror(-rc));
 		w.inner->close(engine->engine);
@@ -527,7 +583,8 @@ const struct translator translator_delay = {
 	.struct_size = sizeof(struct translator),
 	.name = "delay",
 	.version = "1",
-	.description = "another translator (inner=), one operation slower by ns= or pct=",
+	.description =
+		"another translator (inner=), one operation slower by ns= or pct=, or stalled",
 	.capabilities = TRANSLATOR_CAN_OBJECTS | TRANSLATOR_CAN_REFERENCES | TRANSLATOR_CAN_SPACES |
 			TRANSLATOR_CAN_PROTECT | TRANSLATOR_CAN_DISCARD | TRANSLATOR_CAN_TOUCH |
 			TRANSLATOR_CAN_FORK | TRANSLATOR_CAN_REMAP | TRANSLATOR_CAN_IO |
