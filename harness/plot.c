@@ -363,3 +363,34 @@ unsigned plot_colour(size_t index)
 
 	return colours[index % (sizeof(colours) / sizeof(colours[0]))];
 }
+
+void plot_each_workload(struct plot_set *set, const char *path, size_t least, plot_group_fn *draw)
+{
+	const json_t *all = view_get(set->result, "benchmarks");
+	size_t i, j, total = json_array_size(all);
+	const json_t **group = calloc(total + 1, sizeof(*group));
+	json_t *each, *other;
+
+	for (i = 0; group && i < total; i++) {
+		const char *workload;
+		size_t count = 0;
+
+		each = json_array_get(all, i);
+		workload = view_text(each, "workload", "?");
+		if (view_true(each, "is_floor"))
+			continue;
+		json_array_foreach(all, j, other)
+		{
+			if (strcmp(view_text(other, "workload", "?"), workload) != 0 ||
+			    json_array_size(view_get(other, path)) < least)
+				continue;
+			/* The group is drawn when its first member comes up. */
+			if (j < i)
+				break;
+			group[count++] = other;
+		}
+		if (count && group[0] == each)
+			draw(set, group, count);
+	}
+	free(group);
+}

@@ -22,7 +22,7 @@
 struct plot {
 	const char
 		*section; /* constant: "curves", "machine", "pairs", "nodes", "scaling", "floors",
-			  * "versus" */
+			  * "versus", "time" */
 	char file[128]; /* name within DIR/plots */
 	char title[192]; /* what is shown; also the text for those who do not see it */
 	char error[256]; /* why it was not drawn; empty: drawn */
@@ -85,11 +85,19 @@ void plot_label(const char *name, const char *const names[], size_t count, char 
 /* Colour number i of a palette that colour-blind readers can tell apart, as 0xRRGGBB. */
 unsigned plot_colour(size_t index);
 
+/*
+ * Calls draw with the benchmarks of each workload (no floors) whose array at `path` has at least
+ * `least` elements, in the order of the result.
+ */
+typedef void plot_group_fn(struct plot_set *set, const json_t *const group[], size_t count);
+void plot_each_workload(struct plot_set *set, const char *path, size_t least, plot_group_fn *draw);
+
 /* The makers: each looks through the result and draws every figure of its kind. */
 void plot_versus(struct plot_set *set);
 void plot_floors(struct plot_set *set);
 void plot_scaling(struct plot_set *set);
 void plot_curves(struct plot_set *set);
+void plot_time(struct plot_set *set);
 void plot_topology(struct plot_set *set);
 void plot_pairs(struct plot_set *set);
 void plot_nodes(struct plot_set *set);

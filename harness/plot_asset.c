@@ -27,15 +27,22 @@ ASSET(matrix, "matrix.gp");
 ASSET(report_css, "report.css");
 ASSET(report_js, "report.js");
 ASSET(scaling, "scaling.gp");
+ASSET(time, "time.gp");
 ASSET(topology, "topology.gp");
 ASSET(versus, "versus.gp");
 
 const struct plot_asset plot_asset_list[] = {
-	{ "common.gp", plot_asset_common },	 { "curves.gp", plot_asset_curves },
-	{ "floors.gp", plot_asset_floors },	 { "matrix.gp", plot_asset_matrix },
-	{ "report.css", plot_asset_report_css }, { "report.js", plot_asset_report_js },
-	{ "scaling.gp", plot_asset_scaling },	 { "topology.gp", plot_asset_topology },
-	{ "versus.gp", plot_asset_versus },	 { 0 },
+	{ "common.gp", plot_asset_common },
+	{ "curves.gp", plot_asset_curves },
+	{ "floors.gp", plot_asset_floors },
+	{ "matrix.gp", plot_asset_matrix },
+	{ "report.css", plot_asset_report_css },
+	{ "report.js", plot_asset_report_js },
+	{ "scaling.gp", plot_asset_scaling },
+	{ "time.gp", plot_asset_time },
+	{ "topology.gp", plot_asset_topology },
+	{ "versus.gp", plot_asset_versus },
+	{ 0 },
 };
 
 const char *plot_asset_text(const char *name)

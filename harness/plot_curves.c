@@ -10,7 +10,6 @@
 #include "harness/plot.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "harness/view.h"
@@ -163,30 +162,5 @@ static void draw_group(struct plot_set *set, const json_t *const group[], size_t
 
 void plot_curves(struct plot_set *set)
 {
-	const json_t *all = view_get(set->result, "benchmarks");
-	size_t i, total = json_array_size(all);
-	const json_t **group = calloc(total + 1, sizeof(*group));
-	json_t *each;
-
-	json_array_foreach(all, i, each)
-	{
-		const char *workload = view_text(each, "workload", "?");
-		size_t count = 0, j;
-		json_t *other;
-
-		if (!group || view_true(each, "is_floor"))
-			continue;
-		/* The group is drawn when its first member comes up. */
-		json_array_foreach(all, j, other)
-		{
-			if (strcmp(view_text(other, "workload", "?"), workload) != 0)
-				continue;
-			if (j < i)
-				break;
-			group[count++] = other;
-		}
-		if (count && group[0] == each)
-			draw_group(set, group, count);
-	}
-	free(group);
+	plot_each_workload(set, "latency.curve", 1, draw_group);
 }

@@ -87,7 +87,7 @@ static void draw(struct plot_set *set)
 {
 	static void (*const makers[])(
 		struct plot_set *) = { plot_versus, plot_floors, plot_scaling, plot_topology,
-				       plot_pairs,  plot_nodes,	 plot_curves };
+				       plot_pairs,  plot_nodes,	 plot_curves,  plot_time };
 
 	for (size_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++)
 		makers[i](set);

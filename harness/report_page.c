@@ -108,6 +108,17 @@ static void write_tile(FILE *out, const json_t *all, const json_t *benchmark)
 	fputs("</div>\n", out);
 }
 
+/* Whether it has open loops. */
+static bool is_open(const json_t *result)
+{
+	size_t i;
+	json_t *each;
+
+	json_array_foreach(view_get(result, "benchmarks"), i,
+			   each) if (view_get(each, "rate")) return true;
+	return false;
+}
+
 static void write_results(FILE *out, const struct report_page *page)
 {
 	const json_t *all = view_get(page->result, "benchmarks");
@@ -126,8 +137,12 @@ static void write_results(FILE *out, const struct report_page *page)
 	fprintf(out,
 		"<section id=\"results\"><h2>Results</h2>\n<p>%zu benchmarks of translators and "
 		"%zu of the floors under them, in one interleaved run. Times are <i>service "
-		"times</i> (closed loop). ",
-		engine, floors);
+		"times</i>%s. ",
+		engine, floors,
+		is_open(page->result)
+			? "; the open loops' <i>response times</i>, from the intended "
+			  "start, stand under them"
+			: " (closed loop)");
 	html_format(out,
 		    "The harness itself takes %s an operation (null translator), not "
 		    "subtracted; the timer advances in steps of ",
@@ -348,6 +363,11 @@ static void write_figures(FILE *out, const struct report_page *page)
 	write_section(out, set, "curves", "How long are the tails?",
 		      "From the fastest operation on the left to one in ten thousand on the right; "
 		      "both axes are logarithmic.");
+	write_section(
+		out, set, "time", "Is the tail made of moments?",
+		"The windows of all repetitions, one after the other, cut into intervals. A "
+		"step is a change of the machine; dots far above the lines are moments; a gap "
+		"is the workload making anew what it uses up.");
 	fputs("</section>\n", out);
 }
 
