@@ -10,7 +10,7 @@
 
 /* Histograms of 30 KB that the workers of one repetition may have, and a benchmark may keep. */
 #define WORKERS_MAX 2048
-#define KEPT_MAX 400
+#define KEPT_MAX 100
 
 unsigned intervals_for(uint64_t duration_ns, uint64_t repeat, unsigned threads)
 {

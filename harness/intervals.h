@@ -13,7 +13,7 @@
 
 /* Of one repetition, of one worker: enough to see a stall, few enough to stay small. */
 #define INTERVALS_MAX 20
-#define INTERVALS_NS_MIN UINT64_C(5000000)
+#define INTERVALS_NS_MIN UINT64_C(20000000)
 
 struct intervals {
 	unsigned count; /* 0: none */

@@ -71,16 +71,16 @@ done_testing()
 	echo "1..$number"
 }
 
-# is_json TEXT [EXPRESSION]: TEXT is JSON, and the Python expression on it, called j, is true.
-is_json()
+# is_json_file FILE [EXPRESSION]: FILE is JSON, and the Python expression on it, called j, is true.
+is_json_file()
 {
 	python3 -c 'import json, sys
-j = json.loads(sys.argv[1], parse_constant=lambda c: sys.exit("not JSON: " + c))
+j = json.load(open(sys.argv[1]), parse_constant=lambda c: sys.exit("not JSON: " + c))
 sys.exit(0 if eval(sys.argv[2]) else "false: " + sys.argv[2])' "$1" "${2:-True}"
 }
 
-# is_json_file FILE [EXPRESSION]
-is_json_file()
+# is_json TEXT [EXPRESSION]; a text may be longer than an argument.
+is_json()
 {
-	is_json "$(cat "$1")" "${2:-True}"
+	is_json_file <(printf '%s\n' "$1") "${2:-True}"
 }

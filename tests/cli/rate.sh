@@ -19,7 +19,7 @@ else
 	check "response times are as many as operations, and never shorter" is_json_file "$tmp/a/result.json" \
 		'all(b["response"]["n"] == b["latency"]["n"] == b["lag"]["n"] and b["response"]["mean"] >= b["latency"]["mean"] for b in j["benchmarks"] if b["translator"])'
 	check "in the log, response times in intervals and lag" [ "$(cut -d, -f1 "$tmp"/a/hist/null*.hlog |
-		grep Tag= | sort | uniq -c | awk '{print $1 > 20}' | sort | tr '\n' ' ')" = "0 0 1 " ]
+		grep Tag= | sort | uniq -c | awk '{print ($1 > 2)}' | sort | tr '\n' ' ')" = "0 0 1 " ]
 fi
 check "it says what was asked and got" is_json_file "$tmp/a/result.json" \
 	'[b["rate"]["asked_ops_per_s"] == 1000 and 0 < b["rate"]["got_ops_per_s"] <= 1000 for b in j["benchmarks"] if b["translator"]] == [True]'
@@ -28,7 +28,7 @@ check "its name has the rate" is_json_file "$tmp/a/result.json" \
 check "a floor stays a closed loop, and says so" is_json_file "$tmp/a/result.json" \
 	'all(b["rate"] is None and b["rate_reason"] and b["response"] is None for b in j["benchmarks"] if b["is_floor"])'
 check "latency over time: all of it, in intervals" is_json_file "$tmp/a/result.json" \
-	'all(len(b["over_time"]["intervals"]) == 40 and sum(i["n"] for i in b["over_time"]["intervals"]) == b["latency"]["n"] for b in j["benchmarks"])'
+	'all(len(b["over_time"]["intervals"]) == 10 and sum(i["n"] for i in b["over_time"]["intervals"]) == b["latency"]["n"] for b in j["benchmarks"])'
 check "and drawn" [ -s "$tmp/a/plots/time-fault-anon.svg" ]
 run export hlog "$tmp/a"
 expect "which can be exported" 0 '^Tag=null/fault-anon.*faulter/response,'

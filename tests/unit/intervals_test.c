@@ -16,11 +16,11 @@ static void test_how_many(void **state)
 {
 	(void)state;
 	assert_int_equal(intervals_for(1000 * MS, 5, 1), INTERVALS_MAX);
-	assert_int_equal(intervals_for(50 * MS, 5, 1), 10);
+	assert_int_equal(intervals_for(210 * MS, 5, 1), 10);
 	/* Shorter than one, kept too often, or of too many threads. */
-	assert_int_equal(intervals_for(4 * MS, 5, 1), 0);
-	assert_int_equal(intervals_for(1000 * MS, 100, 1), 4);
-	assert_int_equal(intervals_for(1000 * MS, 10000, 1), 0);
+	assert_int_equal(intervals_for(19 * MS, 5, 1), 0);
+	assert_int_equal(intervals_for(1000 * MS, 25, 1), 4);
+	assert_int_equal(intervals_for(1000 * MS, 101, 1), 0);
 	assert_int_equal(intervals_for(1000 * MS, 5, 1024), 2);
 }
 
