@@ -173,6 +173,10 @@ int cmd_info(const struct options *options)
 
 	if (options->argument_count)
 		return usage_error("info: takes no argument \"%s\"", options->arguments[0]);
+	if (options->doctor)
+		return cmd_doctor(options);
+	if (options->fix || options->undo || options_given(options, OPTION_ROOT))
+		return usage_error("info: --fix, --undo and --root go with --doctor");
 	if (topology_load(&t, NULL, error, sizeof(error))) {
 		complain("info: %s", error);
 		return CODE_MACHINE;

@@ -41,6 +41,7 @@ struct command {
 extern const struct command command_table[];
 
 int cmd_check(const struct options *options);
+int cmd_doctor(const struct options *options); /* info --doctor */
 int cmd_export(const struct options *options);
 int cmd_info(const struct options *options);
 int cmd_list(const struct options *options);

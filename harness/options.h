@@ -19,8 +19,10 @@ enum option_id {
 	OPTION_AS,
 	OPTION_CLOCK,
 	OPTION_DIR,
+	OPTION_DOCTOR,
 	OPTION_DRY_RUN,
 	OPTION_DURATION,
+	OPTION_FIX,
 	OPTION_JSON,
 	OPTION_LABEL,
 	OPTION_LIST,
@@ -36,12 +38,14 @@ enum option_id {
 	OPTION_RATE,
 	OPTION_REPEAT,
 	OPTION_REPLAY,
+	OPTION_ROOT,
 	OPTION_SEED,
 	OPTION_STRICT_PLACEMENT,
 	OPTION_THREADS,
 	OPTION_TOPOLOGY,
 	OPTION_TRANSLATOR,
 	OPTION_UNCHECKED,
+	OPTION_UNDO,
 	OPTION_COUNT,
 };
 
@@ -54,6 +58,7 @@ enum {
 	FOR_REPORT = 1 << 2,
 	FOR_CHECK = 1 << 3,
 	FOR_NEW = 1 << 4,
+	FOR_INFO = 1 << 5,
 };
 
 struct options {
@@ -61,7 +66,7 @@ struct options {
 	enum option_origin origin[OPTION_COUNT];
 	char **arguments; /* what is not an option, in order */
 	size_t argument_count;
-	bool dry_run, json, strict_placement, help, allow_writable, unchecked;
+	bool dry_run, json, strict_placement, help, allow_writable, unchecked, doctor, fix, undo;
 	uint64_t duration_ns;
 	uint64_t memory_max; /* bytes; 0: chosen from what is free */
 	double rate; /* operations per second; 0: closed loops */
