@@ -99,7 +99,10 @@ static json_t *notes_json(const struct topology *t, json_t *info)
 	if (t->node_count == 1)
 		json_array_append_new(notes, json_string("one memory node: --mem and node:N have "
 							 "no choice"));
-	if (env_virtualized())
+	if (env_emulated())
+		json_array_append_new(notes, json_string("the processor is emulated: behaviour "
+							 "holds, times do not"));
+	else if (env_virtualized())
 		json_array_append_new(notes, json_string("a virtual machine: the host's other "
 							 "guests are part of the noise"));
 	if (!env_has_counters(why, sizeof(why)))

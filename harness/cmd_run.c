@@ -265,6 +265,7 @@ static int run_plan(struct session *s)
 	s->result.options = s->options;
 	s->result.topology = &s->topology;
 	s->result.clock = &s->clock;
+	s->result.emulated = env_emulated();
 	code = look_at_machine(s);
 	if (code)
 		return code;

@@ -4,6 +4,7 @@
  */
 #include "harness/env.h"
 
+#include <cpuid.h>
 #include <ctype.h>
 #include <errno.h>
 #include <linux/perf_event.h>
@@ -94,6 +95,33 @@ bool env_virtualized(void)
 	char flags[4096];
 
 	return cpuinfo("flags", flags, sizeof(flags)) && strstr(flags, " hypervisor");
+}
+
+bool env_is_emulator(const char *signature, const char *cpu_model)
+{
+	/* An emulator that hides its signature still says so in the name, unless told another. */
+	return strcmp(signature, "TCGTCGTCGTCG") == 0 || strstr(cpu_model, "QEMU TCG CPU") ||
+	       strncmp(cpu_model, "BOCHS", 5) == 0;
+}
+
+/* Who the hypervisor says that it is, "" on bare metal. */
+static void hypervisor_signature(char signature[13])
+{
+	unsigned eax, words[3] = { 0 };
+
+	memset(signature, 0, 13);
+	if (env_virtualized()) {
+		__cpuid(0x40000000, eax, words[0], words[1], words[2]);
+		memcpy(signature, words, sizeof(words));
+	}
+}
+
+bool env_emulated(void)
+{
+	char signature[13], model[256];
+
+	hypervisor_signature(signature);
+	return env_is_emulator(signature, env_cpu_model(model, sizeof(model)));
 }
 
 const char *env_kernel(char *buffer, size_t size)
@@ -236,6 +264,7 @@ json_t *env_json(const struct topology *t, const struct clock_source *clock, con
 	json_object_set_new(env, "cpu", json_string(env_cpu_model(text, sizeof(text))));
 	json_object_set_new(env, "kernel", json_string(env_kernel(text, sizeof(text))));
 	json_object_set_new(env, "virtualized", json_boolean(env_virtualized()));
+	json_object_set_new(env, "emulated", json_boolean(env_emulated()));
 	json_object_set_new(env, "cpus", json_integer(t->pu_count));
 	json_object_set_new(env, "nodes", json_integer(t->node_count));
 	set_line(env, "thp", "/sys/kernel/mm/transparent_hugepage/enabled");

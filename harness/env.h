@@ -24,6 +24,10 @@ const char *env_host_name(char *buffer, size_t size);
 const char *env_cpu_model(char *buffer, size_t size);
 const char *env_kernel(char *buffer, size_t size);
 bool env_virtualized(void);
+/* Whether the processor is a program (QEMU's TCG, Bochs): it behaves as one, its times are none. */
+bool env_emulated(void);
+/* The same of a hypervisor's signature (CPUID 0x40000000; "": none) and the processor's name. */
+bool env_is_emulator(const char *signature, const char *cpu_model);
 /* Whether gnuplot can be found on PATH. */
 bool env_has_gnuplot(void);
 /* Whether the kernel lets us count instructions; if not, why. */

@@ -43,7 +43,9 @@ static void write_head(FILE *out, const struct report_page *page)
 		    view_format_count(view_number(result, "host.nodes"),
 				      (char[VIEW_TEXT_SIZE]){ 0 }),
 		    view_text(result, "host.kernel", "kernel unknown"),
-		    view_true(result, "host.virtualized") ? " · virtual machine" : "",
+		    view_true(result, "host.emulated")	    ? " · emulated processor"
+		    : view_true(result, "host.virtualized") ? " · virtual machine"
+							    : "",
 		    view_text(result, "run.start", "time unknown"));
 	if (*view_text(result, "run.label", ""))
 		html_format(out, "<p class=\"facts\">label: %s</p>\n",

@@ -27,6 +27,7 @@ enum result_flag {
 	RESULT_SYNTHETIC = 1u << 9,
 	RESULT_NOT_VERIFIED = 1u << 10,
 	RESULT_RATE_NOT_REACHED = 1u << 11,
+	RESULT_EMULATED_HARDWARE = 1u << 12,
 };
 extern const char *const result_flag_names[];
 
@@ -98,6 +99,7 @@ struct result {
 	double begin_s; /* the same since 1970 */
 	char start[32], end[32]; /* ISO 8601; end "" while it runs */
 	bool interrupted;
+	bool emulated; /* env_emulated() */
 	int exit_code;
 	double record_ns, fetch_add_ns, overhead_ns; /* < 0: not measured */
 	double drift_ppm;

@@ -20,9 +20,20 @@
 #define DENSE_PAGES 16384
 
 const char *const result_flag_names[] = {
-	"timer_coarse",	 "preempted",	     "throttled", "migrated",	"page_size_mismatch",
-	"node_mismatch", "demoted",	     "unsteady",  "time_boxed", "synthetic",
-	"not_verified",	 "rate_not_reached", NULL,
+	"timer_coarse",
+	"preempted",
+	"throttled",
+	"migrated",
+	"page_size_mismatch",
+	"node_mismatch",
+	"demoted",
+	"unsteady",
+	"time_boxed",
+	"synthetic",
+	"not_verified",
+	"rate_not_reached",
+	"emulated_hardware",
+	NULL,
 };
 
 static void set(json_t *object, const char *key, json_t *value)
@@ -482,7 +493,8 @@ static json_t *benchmark_json(const struct result *result, const struct result_b
 	set(o, "scaling", scaling_json(result, b));
 	set(o, "versus", versus_json(result, b));
 	set(o, "flags",
-	    flags_json(b->flags | (result->topology->synthetic ? RESULT_SYNTHETIC : 0)));
+	    flags_json(b->flags | (result->topology->synthetic ? RESULT_SYNTHETIC : 0) |
+		       (result->emulated ? RESULT_EMULATED_HARDWARE : 0)));
 	return o;
 }
 
@@ -532,6 +544,7 @@ static json_t *host_json(const struct result *result)
 	set(host, "cpus", integer(result->topology->pu_count));
 	set(host, "nodes", integer(result->topology->node_count));
 	set(host, "virtualized", json_boolean(env_virtualized()));
+	set(host, "emulated", json_boolean(result->emulated));
 	set(host, "timer", timer);
 	set_number(host, "record_ns", result->record_ns < 0 ? NAN : result->record_ns,
 		   NOT_MEASURED);

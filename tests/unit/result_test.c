@@ -179,6 +179,7 @@ static void test_json_of_a_measured_benchmark(void **state)
 	assert_true(fabs(view_number(b, "fairness.jain") - 1) < 1e-9);
 	assert_true(view_flagged(b, "not_verified"));
 	assert_true(view_flagged(b, "synthetic"));
+	assert_false(view_flagged(b, "emulated_hardware"));
 	assert_true(fabs(view_number(b, "counters.scaling_vs_control") - 0.8) < 1e-9);
 	b = view_benchmark(copy, OURS "1");
 	assert_string_equal(view_text(b, "floor.workload", ""), "floor-fetch-add");
@@ -186,6 +187,22 @@ static void test_json_of_a_measured_benchmark(void **state)
 	assert_true(view_flagged(b, "unsteady"));
 	free(text);
 	json_decref(copy);
+	json_decref(json);
+}
+
+static void test_every_figure_of_an_emulator_is_flagged(void **state)
+{
+	const json_t *each;
+	json_t *json;
+	size_t i;
+
+	(void)state;
+	result.emulated = true;
+	json = result_json(&result);
+	assert_true(view_true(json, "host.emulated"));
+	json_array_foreach(json_object_get(json, "benchmarks"), i, each)
+		assert_true(view_flagged(each, "emulated_hardware"));
+	assert_true(i > 0);
 	json_decref(json);
 }
 
@@ -213,6 +230,7 @@ int main(void)
 		cmocka_unit_test(test_ratios_are_paired),
 		cmocka_unit_test(test_scaling_against_the_control),
 		cmocka_unit_test(test_json_of_a_measured_benchmark),
+		cmocka_unit_test(test_every_figure_of_an_emulator_is_flagged),
 		cmocka_unit_test(test_void_results_are_named),
 	};
 
