@@ -18,6 +18,7 @@
 #include "engine/memory_block.h"
 #include "engine/memory_foreign.h"
 #include "engine/memory_pool.h"
+#include "engine/node_choice.h"
 #include "engine/os_memory.h"
 
 #define CHUNK_BYTES ((uint64_t)MEMORY_CHUNK_PAGES * MM_PAGE_SIZE)
@@ -121,12 +122,18 @@ void memory_chunk_grow_unlock(struct memory_file_private *p) NO_TSA /* as above 
 
 /* ---- growing ---- */
 
+/* Apart, so that machines of one node do not pay for it. */
+static __attribute__((noinline)) int node_of_caller(int nodes)
+{
+	int node = os_memory_current_node();
+
+	return (int)node_choice_thread_next(node < nodes ? (unsigned)node : 0, (unsigned)nodes);
+}
+
 int memory_chunk_node(struct memory_file *mf, int node)
 {
-	if (node == MEMORY_NODE_ANY) {
-		node = mf->private->nodes == 1 ? 0 : os_memory_current_node();
-		return node < mf->private->nodes ? node : 0;
-	}
+	if (node == MEMORY_NODE_ANY)
+		return mf->private->nodes == 1 ? 0 : node_of_caller(mf->private->nodes);
 	return node < 0 || node >= mf->private->nodes ? -EINVAL : node;
 }
 

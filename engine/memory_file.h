@@ -74,8 +74,8 @@ MM_MUST_CHECK int memory_file_create(const struct memory_file_opts *opts, struct
 void memory_file_destroy(struct memory_file *mf);
 
 /* ---- allocate one page ---- */
-/* node: preferred node or MEMORY_NODE_ANY (the caller's). *page gets one reference, reads zero.
- * 0 or -ENOMEM. */
+/* node: preferred node or MEMORY_NODE_ANY (by the caller's policy: node_choice.h). *page gets one
+ * reference, reads zero. 0 or -ENOMEM. */
 MM_MUST_CHECK int memory_file_alloc(struct memory_file *mf, int node, uint32_t *page)
 	MAY_LOCK_ARENA;
 /* A whole 2 MiB block of class thp or 2m, in whole mode with count 1, populated and zero.

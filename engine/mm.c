@@ -12,6 +12,7 @@
 
 #include "engine/fail.h"
 #include "engine/inject.h"
+#include "engine/node_choice.h"
 #include "engine/park.h"
 #include "engine/space.h"
 #include "engine/trap.h"
@@ -118,6 +119,7 @@ int mm_thread_enter(void)
 		return rc;
 	}
 	urcu_memb_register_thread();
+	node_choice_read_thread();
 	return 0;
 }
 

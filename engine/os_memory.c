@@ -26,6 +26,8 @@
 #ifndef MFD_HUGE_2MB
 #define MFD_HUGE_2MB (21U << 26)
 #endif
+#define NODES_MAX 1024 /* of the kernel; it refuses a shorter mask than it has nodes */
+
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
 #endif
@@ -117,6 +119,17 @@ int os_memory_bind(void *address, uint64_t size, int node, bool strict)
 			  sizeof(mask) * 8 + 1, 0);
 
 	return rc && errno != ENOSYS ? -errno : 0;
+}
+
+int os_memory_thread_policy(int *mode, uint64_t *nodes)
+{
+	unsigned long mask[NODES_MAX / 8 / sizeof(unsigned long)] = { 0 };
+
+	if (syscall(SYS_get_mempolicy, mode, mask, NODES_MAX, NULL, 0))
+		return -errno;
+	*mode &= ~MPOL_MODE_FLAGS;
+	*nodes = mask[0];
+	return 0;
 }
 
 void os_memory_advise_huge(void *address, uint64_t size, bool huge)

@@ -33,6 +33,8 @@ void os_memory_hide(void *address, uint64_t size);
 /* Memory policy of a mapping that nobody touched yet; strict: this node or none. A kernel without
  * NUMA (ENOSYS) is not an error. */
 MM_MUST_CHECK int os_memory_bind(void *address, uint64_t size, int node, bool strict);
+/* The calling thread's policy: MPOL_ mode without flags, and its nodes, those below 64, as bits. */
+MM_MUST_CHECK int os_memory_thread_policy(int *mode, uint64_t *nodes);
 /* Huge pages wanted or not in this mapping; a kernel without them is left as it is. */
 void os_memory_advise_huge(void *address, uint64_t size, bool huge);
 /* Makes the pages present, as a write (or read) of each would, but with -errno for a SIGBUS. */

@@ -17,6 +17,7 @@
 #include "engine/fail.h"
 #include "engine/fault.h"
 #include "engine/mm_lookup.h"
+#include "engine/node_choice.h"
 #include "engine/test_points.h"
 
 unsigned space_node(const struct mm *mm, const struct vma *v, uint64_t page)
@@ -24,19 +25,12 @@ unsigned space_node(const struct mm *mm, const struct vma *v, uint64_t page)
 	if (mm->nodes == 1)
 		return 0;
 	unsigned here = mm->node_of_cpu[percpu_id()];
-	uint64_t mask = v->numa_nodes;
+	/* 512 neighbours are one page there, and would all be a multiple of the number of nodes. */
+	uint64_t index = v->page_class == PAGE_4K ? page : page / MM_HUGE_PAGES;
 
-	if (v->numa_policy == NUMA_LOCAL || !mask)
-		return here;
-	if (v->numa_policy == NUMA_INTERLEAVE) {
-		unsigned n = (unsigned)(page % (unsigned)__builtin_popcountll(mask));
-
-		while (n-- > 0)
-			mask &= mask - 1;
-	}
-	unsigned node = (unsigned)__builtin_ctzll(mask);
-
-	return node < mm->nodes ? node : here;
+	if (v->numa_policy == NUMA_LOCAL)
+		return node_choice_thread(here, mm->nodes, index);
+	return node_choice(v->numa_policy, v->numa_nodes, here, mm->nodes, index);
 }
 
 /* Shows the unit's page to the host; sets HOSTED in *word. 0 or -errno. */

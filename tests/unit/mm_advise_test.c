@@ -602,6 +602,9 @@ static void policies_steer_where_pages_come_from(void **state)
 	v.numa_nodes = 11; /* 0, 1, 3 */
 	for (uint64_t page = 30; page < 39; page++)
 		assert_int_equal(space_node(&mm, &v, page), nodes[page % 3]);
+	v.page_class = PAGE_2M; /* neighbouring huge pages, not each 512th small one */
+	for (uint64_t page = 30; page < 39; page++)
+		assert_int_equal(space_node(&mm, &v, page * MM_HUGE_PAGES), nodes[page % 3]);
 	mm.nodes = 1;
 	assert_int_equal(space_node(&mm, &v, 31), 0);
 }
