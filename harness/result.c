@@ -17,6 +17,9 @@
 #define UNSTEADY 0.25
 /* Shorter operations are timed in batches, or coarsely. */
 #define COARSE_NS 100
+/* Of the pages that belong on a node, what may be on another: a thread may have been moved for a
+ * moment before it was pinned, or a neighbour's fault have made a page on its behalf. */
+#define ELSEWHERE 0.01
 
 static int compare(const void *a, const void *b)
 {
@@ -127,6 +130,8 @@ static unsigned placement_flags(const struct result_benchmark *b, const struct r
 
 	if (run->kernel_page_size && run->kernel_page_size != asked)
 		flags |= RESULT_PAGE_SIZE_MISMATCH;
+	if (run->pages_elsewhere > run->pages_asked * ELSEWHERE)
+		flags |= RESULT_NODE_MISMATCH;
 	if (run->has_stat && asked > 4096 &&
 	    (at_least_one(run->stat.demotions) || at_least_one(run->stat.fallbacks)))
 		flags |= RESULT_DEMOTED;
@@ -204,6 +209,8 @@ void result_merge(struct result_benchmark *b, const struct runner_result *run, u
 	b->stat = run->stat;
 	b->rss_anon = run->rss_anon;
 	b->kernel_page_size = run->kernel_page_size;
+	b->pages_asked = run->pages_asked;
+	b->pages_elsewhere = run->pages_elsewhere;
 	memcpy(b->pages_per_node, run->pages_per_node, sizeof(b->pages_per_node));
 	memcpy(b->placement_reason, run->placement_reason, sizeof(b->placement_reason));
 	result_time_merge(b, run, repetition);

@@ -79,7 +79,8 @@ struct result_benchmark {
 	struct translator_stat stat; /* of the last repetition */
 	int64_t rss_anon;
 	uint64_t preempted; /* involuntary switches, all repetitions */
-	uint64_t kernel_page_size, pages_per_node[RUNNER_NODES_MAX];
+	/* Read back in the last repetition. */
+	uint64_t kernel_page_size, pages_per_node[RUNNER_NODES_MAX], pages_asked, pages_elsewhere;
 	char placement_reason[160];
 	unsigned flags;
 	json_t *failure; /* how its worker process ended; NULL */

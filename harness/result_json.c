@@ -196,6 +196,7 @@ static json_t *placement_json(const struct result *result, const struct result_b
 	}
 	if (!b->kernel_page_size) {
 		set_missing(got, "pages_per_node", reason);
+		set_missing(got, "asked_node", reason);
 		set_missing(got, "kernel_page_size", reason);
 		json_decref(nodes);
 		return json_pack("{s:o, s:o}", "asked", asked, "got", got);
@@ -207,6 +208,12 @@ static json_t *placement_json(const struct result *result, const struct result_b
 		set(nodes, name, integer(b->pages_per_node[n]));
 	}
 	set(got, "pages_per_node", nodes);
+	if (b->pages_asked)
+		set(got, "asked_node",
+		    json_pack("{s:o, s:o}", "pages", integer(b->pages_asked), "elsewhere",
+			      integer(b->pages_elsewhere)));
+	else
+		set_missing(got, "asked_node", "no node is asked of these pages");
 	set(got, "kernel_page_size", integer(b->kernel_page_size));
 	return json_pack("{s:o, s:o}", "asked", asked, "got", got);
 }

@@ -21,6 +21,9 @@
 #define SAMPLE_BYTES (UINT64_C(64) << 30)
 #define SAMPLE_STEP (UINT64_C(2) << 20)
 #define SAMPLES_MAX 64
+/* Of what is a worker's own: pages tried, and about as many of them looked at. */
+#define OWN_TRIES 16384
+#define OWN_SAMPLES 16
 
 static atomic_bool stop_here;
 static atomic_bool *stopping = &stop_here;
@@ -162,15 +165,85 @@ static void run_workers(struct runner_shared *shared, struct runner_result *resu
 	pthread_barrier_destroy(&shared->start);
 }
 
-/* Reads back where pages are and how large, for a sample of those present. */
-static void read_placement(const struct workload_run *run, struct runner_result *result)
+/* What a reading back of pages has found. */
+struct look {
+	const struct workload_run *run;
+	struct runner_result *result;
+	struct worker random;
+	unsigned present, samples;
+	int rc; /* why a page could not be looked at */
+};
+
+static bool is_present(const struct look *l, uint64_t address, struct translator_translation *at)
 {
-	const struct translator *t = run->t;
-	struct translator_translation at;
-	unsigned samples = 0;
-	bool present = false;
+	return l->run->t->lookup(l->run->space, address, TRANSLATOR_READ, at) == 0;
+}
+
+/* Asks of one page. asked: the node that it ought to be on, -1: any. */
+static void look_at(struct look *l, const struct translator_translation *at, int asked)
+{
+	struct runner_result *result = l->result;
 	uint64_t size;
-	int node, rc = 0;
+	int node;
+	int rc = l->run->t->placement(l->run->engine, at->file, at->offset, &size, &node);
+
+	l->present++;
+	if (rc) {
+		l->rc = rc;
+		return;
+	}
+	l->samples++;
+	/* The smallest says what the slowest of them costs. */
+	if (!result->kernel_page_size || size < result->kernel_page_size)
+		result->kernel_page_size = size;
+	if (node >= 0 && node < RUNNER_NODES_MAX)
+		result->pages_per_node[node]++;
+	if (asked >= 0) {
+		result->pages_asked++;
+		result->pages_elsewhere += node != asked;
+	}
+}
+
+/* Some pages of a worker's own, spread over those that are present. */
+static void look_at_own(struct look *l, const struct worker *w)
+{
+	uint64_t start = l->run->own_start + w->index * l->run->own_bytes;
+	uint64_t end = start + l->run->own_bytes, present = 0, seen = 0, next;
+	uint64_t step = l->run->own_bytes / OWN_TRIES / 4096 * 4096;
+	struct translator_translation at;
+
+	step = step ? step : 4096;
+	for (uint64_t a = start; a < end; a += step)
+		present += is_present(l, a, &at);
+	/* At random, since pages that alternate between nodes would be seen on one of them. */
+	next = worker_random(&l->random) % (present / OWN_SAMPLES + 1);
+	for (uint64_t a = start; a < end; a += step) {
+		if (!is_present(l, a, &at) || seen++ < next)
+			continue;
+		look_at(l, &at, w->memory_node);
+		next = seen + worker_random(&l->random) % (2 * (present / OWN_SAMPLES) + 1);
+	}
+}
+
+/* Some pages of the whole space, where nobody knows who faulted them. */
+static void look_at_all(struct look *l, const struct memory_policy *policy)
+{
+	struct translator_translation at;
+
+	for (uint64_t a = 0; a < SAMPLE_BYTES && l->samples < SAMPLES_MAX; a += SAMPLE_STEP) {
+		uint64_t inside = worker_random(&l->random) % SAMPLE_STEP / 4096 * 4096;
+
+		if (is_present(l, a + inside, &at) || is_present(l, a, &at))
+			look_at(l, &at, policy->node);
+	}
+}
+
+/* Reads back where pages are and how large, for a sample of those present. */
+static void read_placement(const struct runner_shared *shared, struct runner_result *result)
+{
+	const struct workload_run *run = &shared->run;
+	const struct translator *t = run->t;
+	struct look l = { .run = run, .result = result, .random = { .seed = 1 } };
 
 	if (!t || !run->space || !t->lookup || !t->placement) {
 		snprintf(result->placement_reason, sizeof(result->placement_reason), "%s",
@@ -179,24 +252,14 @@ static void read_placement(const struct workload_run *run, struct runner_result 
 				       : "the translator cannot say where its pages are");
 		return;
 	}
-	for (uint64_t a = 0; a < SAMPLE_BYTES && samples < SAMPLES_MAX; a += SAMPLE_STEP) {
-		if (t->lookup(run->space, a, TRANSLATOR_READ, &at))
-			continue;
-		present = true;
-		rc = t->placement(run->engine, at.file, at.offset, &size, &node);
-		if (rc)
-			continue;
-		/* The smallest says what the slowest of them costs. */
-		if (!result->kernel_page_size || size < result->kernel_page_size)
-			result->kernel_page_size = size;
-		if (node >= 0 && node < RUNNER_NODES_MAX)
-			result->pages_per_node[node]++;
-		samples++;
-	}
-	if (!samples && present)
+	for (unsigned i = 0; i < run->worker_count && run->own_bytes; i++)
+		look_at_own(&l, &run->workers[i]);
+	if (!run->own_bytes)
+		look_at_all(&l, shared->request->policy);
+	if (!l.samples && l.present)
 		snprintf(result->placement_reason, sizeof(result->placement_reason),
-			 "the translator cannot say where its pages are: %s", strerror(-rc));
-	else if (!samples)
+			 "the translator cannot say where its pages are: %s", strerror(-l.rc));
+	else if (!l.samples)
 		snprintf(result->placement_reason, sizeof(result->placement_reason),
 			 "no page was present to look at");
 }
@@ -211,6 +274,20 @@ static uint64_t param(const struct workload_run *run, const char *name, uint64_t
 			return run->params[k];
 	}
 	return otherwise;
+}
+
+/* On one node, or in equal parts on all if the pages will alternate between them. */
+static int prefault_worker(const struct runner_shared *shared, int node, uint64_t bytes)
+{
+	const struct workload_run *run = &shared->run;
+	const struct topology *nodes = shared->request->topology;
+	int rc = 0;
+
+	if (node >= 0)
+		return run->t->prefault(run->engine, node, bytes);
+	for (unsigned n = 0; n < nodes->node_count && !rc; n++)
+		rc = run->t->prefault(run->engine, nodes->node_os[n], bytes / nodes->node_count);
+	return rc;
 }
 
 /*
@@ -228,7 +305,7 @@ static void prefault(const struct runner_shared *shared)
 	for (unsigned i = 0; i < run->worker_count && bytes && left; i++) {
 		uint64_t part = bytes < left ? bytes : left;
 
-		if (run->t->prefault(run->engine, run->workers[i].memory_node, part))
+		if (prefault_worker(shared, run->workers[i].memory_node, part))
 			return;
 		left -= part;
 	}
@@ -276,7 +353,7 @@ static void run_workload(struct runner_shared *shared, struct runner_result *res
 			result->outcome = RUNNER_STOPPED;
 		} else {
 			phase("verification");
-			read_placement(run, result);
+			read_placement(shared, result);
 			rc = workload->verify ? workload->verify(run) : 0;
 		}
 		if (rc) {
@@ -331,8 +408,16 @@ static void conduct(const struct runner_request *request, struct runner_result *
 	result->thread_count = b->threads;
 	/* A setup may ask who the workers will be. */
 	prepare_workers(shared);
+	/* For setups as well; threads inherit it. Local is the kernel's default: where policies are
+	 * forbidden, it holds all the same. */
+	rc = memory_policy_apply(request->policy, request->topology, result->error,
+				 sizeof(result->error));
+	if (rc && request->policy->kind == MEMORY_POLICY_LOCAL) {
+		result->error[0] = '\0';
+		rc = 0;
+	}
 	phase("opening the engine");
-	if (t)
+	if (t && !rc)
 		rc = translator_spec_open(b->translator, b->pages, b->as, request->memory_max,
 					  &shared->run.engine, result->error,
 					  sizeof(result->error));

@@ -67,6 +67,8 @@ struct runner_result {
 	int64_t rss_anon; /* growth of the process's anonymous memory, bytes */
 	uint64_t kernel_page_size; /* 0: not known, placement_reason says why */
 	uint64_t pages_per_node[RUNNER_NODES_MAX]; /* of a sample of pages */
+	/* Of those, whose node is decided by the policy and who faults them; and are on another. */
+	uint64_t pages_asked, pages_elsewhere;
 	char placement_reason[160];
 	unsigned noise; /* NOISE_ bits of the process as a whole */
 	struct intervals intervals; /* role 0: service times, or in an open loop response times */

@@ -324,15 +324,6 @@ static void measure_extras(struct session *s, struct isolate *w, size_t index, u
 		return;
 }
 
-/* Pages elsewhere than where --mem bound them. */
-static void check_nodes(struct session *s, struct result_benchmark *b)
-{
-	for (int n = 0; s->plan.policy.kind == MEMORY_POLICY_BIND && n < RUNNER_NODES_MAX; n++) {
-		if (b->pages_per_node[n] && n != s->plan.policy.node)
-			b->flags |= RESULT_NODE_MISMATCH;
-	}
-}
-
 static void refuse(struct session *s, struct result_benchmark *b, const struct runner_result *run)
 {
 	bool pool = run->rc == -ENOMEM && strcmp(b->plan->pages, "2m") == 0;
@@ -367,7 +358,6 @@ static void keep(struct session *s, size_t index, unsigned repetition, unsigned 
 	int rc;
 
 	result_merge(b, run, repetition);
-	check_nodes(s, b);
 	check_strict(s, b);
 	if (run->outcome == RUNNER_VOID) {
 		progress_end(&s->progress);

@@ -209,25 +209,18 @@ static int create_histograms(struct runner_worker *rw)
 static int settle(struct runner_worker *rw)
 {
 	struct runner_shared *shared = rw->shared;
-	const struct runner_request *request = shared->request;
 	struct worker *w = rw->worker;
-	char why[160] = "";
 	int rc;
 
 	/* A refusal is seen by read-back: the place that was got is not the one asked for. */
 	if (placement_pin(rw->result->cpu_asked))
 		rw->result->noise |= NOISE_MIGRATED;
-	/* Local is the kernel's default: where policies are forbidden, it holds all the same. */
-	rc = memory_policy_apply(request->policy, request->topology, why, sizeof(why));
-	if (rc && request->policy->kind != MEMORY_POLICY_LOCAL) {
-		runner_fail(shared, why, rc);
-		return rc;
-	}
 	rc = create_histograms(rw);
 	if (rc) {
 		runner_fail(shared, "histogram", rc);
 		return rc;
 	}
+	/* The memory policy is inherited from the conductor. */
 	rc = w->t && w->t->thread_enter ? w->t->thread_enter(w->run->engine) : 0;
 	if (rc) {
 		runner_fail(shared, "thread_enter", rc);

@@ -30,6 +30,8 @@ int region_setup_each(struct workload_run *run)
 {
 	int rc = region_fit(run, run->worker_count);
 
+	run->own_start = region_start(run, 0);
+	run->own_bytes = run->params[0];
 	return rc ? rc : region_space_create(run, run->worker_count);
 }
 

@@ -17,7 +17,7 @@
 int region_fit(struct workload_run *run, uint64_t shares);
 /* Creates run->space for one region of params[0] bytes for each of `regions`. */
 int region_space_create(struct workload_run *run, uint64_t regions);
-/* workload.setup: both, with a region for each worker. */
+/* workload.setup: both, with a region for each worker, which alone faults pages of it. */
 int region_setup_each(struct workload_run *run);
 /* Makes run->object, bytes of shared memory. */
 int region_object_create(struct workload_run *run, uint64_t bytes);

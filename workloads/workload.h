@@ -52,6 +52,9 @@ struct workload_run {
 	uint64_t params[8]; /* values, in the order of workload.params */
 	uint64_t memory_max; /* bytes that a setup may use at most */
 	uint64_t batch; /* operations in one call of t->batch; 0: each is a call of its own */
+	/* Set by a setup if each worker alone faults pages of its own: those of number i are in the
+	 * own_bytes from own_start + i * own_bytes. They belong on its memory_node. */
+	uint64_t own_start, own_bytes;
 	/* free for the workload */
 	struct translator_space *space;
 	struct translator_object *object;

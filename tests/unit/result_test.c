@@ -190,6 +190,28 @@ static void test_json_of_a_measured_benchmark(void **state)
 	json_decref(json);
 }
 
+static void test_pages_elsewhere_are_flagged(void **state)
+{
+	struct result_benchmark *b = benchmark(OURS "1");
+	struct runner_result run = { .outcome = RUNNER_OK,
+				     .kernel_page_size = 4096,
+				     .pages_asked = 200,
+				     .pages_elsewhere = 2 };
+	json_t *json;
+
+	(void)state;
+	result_merge(b, &run, 0);
+	assert_false(b->flags & RESULT_NODE_MISMATCH);
+	run.pages_elsewhere = 3;
+	result_merge(b, &run, 1);
+	assert_true(b->flags & RESULT_NODE_MISMATCH);
+	json = result_json(&result);
+	assert_int_equal(json_integer_value(view_get(view_benchmark(json, OURS "1"),
+						     "placement.got.asked_node.elsewhere")),
+			 3);
+	json_decref(json);
+}
+
 static void test_every_figure_of_an_emulator_is_flagged(void **state)
 {
 	const json_t *each;
@@ -230,6 +252,7 @@ int main(void)
 		cmocka_unit_test(test_ratios_are_paired),
 		cmocka_unit_test(test_scaling_against_the_control),
 		cmocka_unit_test(test_json_of_a_measured_benchmark),
+		cmocka_unit_test(test_pages_elsewhere_are_flagged),
 		cmocka_unit_test(test_every_figure_of_an_emulator_is_flagged),
 		cmocka_unit_test(test_void_results_are_named),
 	};

@@ -374,6 +374,94 @@ static void test_a_translator_is_asked(void **state)
 	translator_spec_release(&spec);
 }
 
+static int always_node(int node, uint64_t *kernel_page_size, int *out)
+{
+	*kernel_page_size = 4096;
+	*out = node;
+	return 0;
+}
+
+static int says_node_0(struct translator_engine *engine, uint64_t file, uint64_t offset,
+		       uint64_t *kernel_page_size, int *node)
+{
+	(void)engine, (void)file, (void)offset;
+	return always_node(0, kernel_page_size, node);
+}
+
+static int says_node_5(struct translator_engine *engine, uint64_t file, uint64_t offset,
+		       uint64_t *kernel_page_size, int *node)
+{
+	(void)engine, (void)file, (void)offset;
+	return always_node(5, kernel_page_size, node);
+}
+
+/* Pages are judged by the node of the thread that faults them, or by the one that --mem names. */
+static void test_pages_on_another_node_are_counted(void **state)
+{
+	unsigned cpus[2] = { topology.pus[0].os, topology.pus[0].os };
+	struct memory_policy bound = { .kind = MEMORY_POLICY_BIND, .node = 0 };
+	struct memory_policy every = { .kind = MEMORY_POLICY_INTERLEAVE, .node = -1 };
+	struct translator_spec spec;
+	struct plan_benchmark benchmark = { .name = (char[]){ "test" },
+					    .translator = &spec,
+					    .pages = "4k",
+					    .as = "none",
+					    .threads = 2,
+					    .role_threads = { 2 },
+					    .params = { 4 << 20, 1 } };
+	struct runner_request request = {
+		.benchmark = &benchmark,
+		.topology = &topology,
+		.clock = &source,
+		.cpus = cpus,
+		.duration_ns = 20000000,
+		.memory_max = 64 << 20,
+		.seed = 1,
+		.time_box_ns = BOX,
+	};
+	const struct {
+		const char *workload;
+		const struct memory_policy *policy;
+		int (*says)(struct translator_engine *, uint64_t, uint64_t, uint64_t *, int *);
+		bool judged, elsewhere;
+	} cases[] = {
+		{ "dontneed-refault", &policy, says_node_0, true, false },
+		{ "dontneed-refault", &policy, says_node_5, true, true },
+		{ "dontneed-refault", &bound, says_node_5, true, true },
+		{ "dontneed-refault", &every, says_node_5, false, false },
+		/* One object for all, faulted by the setup: nobody's own. */
+		{ "invalidate-storm", &policy, says_node_5, false, false },
+		{ "invalidate-storm", &bound, says_node_5, true, true },
+	};
+	char error[256];
+
+	(void)state;
+	if (topology.pus[0].node_os)
+		skip(); /* says_node_0 would not be right */
+	assert_int_equal(translator_spec_parse(&spec, "memmap", error, sizeof(error)), 0);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct translator liar = *spec.translator;
+		const struct translator *memmap = spec.translator;
+		struct runner_result r;
+
+		liar.placement = cases[i].says;
+		spec.translator = &liar;
+		benchmark.workload = workload_find(cases[i].workload);
+		request.policy = cases[i].policy;
+		benchmark.role_threads[0] = benchmark.workload->roles[1].name ? 1 : 2;
+		benchmark.role_threads[1] = benchmark.workload->roles[1].name ? 1 : 0;
+		runner_run(&request, &r);
+		spec.translator = memmap;
+		assert_int_equal(r.outcome, RUNNER_OK);
+		assert_int_equal(r.pages_asked > 0, cases[i].judged);
+		assert_int_equal(r.pages_elsewhere, cases[i].elsewhere ? r.pages_asked : 0);
+		/* Some of each thread. */
+		assert_true(!benchmark.role_threads[1] || r.pages_asked != 1);
+		runner_result_release(&r);
+	}
+	translator_spec_release(&spec);
+}
+
 /* The last two: after them no repetition can run. */
 static void test_stop(void **state)
 {
@@ -521,6 +609,7 @@ int main(void)
 		cmocka_unit_test(test_an_open_loop_sees_what_a_stall_held_up),
 		cmocka_unit_test(test_rate_not_reached),
 		cmocka_unit_test(test_resets_are_not_of_the_schedule),
+		cmocka_unit_test(test_pages_on_another_node_are_counted),
 		cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_a_hang_ends_with_the_time_box),
 	};
