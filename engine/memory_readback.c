@@ -138,8 +138,9 @@ int memory_file_probe(enum page_class cls, const char **why)
 		*why = "all 2 MiB huge pages are in use; as root raise their number: "
 		       "sysctl -w vm.nr_hugepages=N";
 	else
-		*why = "a 2 MiB huge page could not be had although some are free: a cgroup or "
-		       "cpuset limit, or they are reserved; see hugetlb.2MB.max and "
-		       "HugePages_Rsvd in /proc/meminfo";
+		*why = "a 2 MiB huge page could not be had although some are free: they are on "
+		       "another NUMA node (/sys/devices/system/node/node*/hugepages), reserved "
+		       "(HugePages_Rsvd in /proc/meminfo), or beyond a cgroup's limit "
+		       "(hugetlb.2MB.max)";
 	return -ENOMEM;
 }

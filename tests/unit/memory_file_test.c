@@ -12,13 +12,17 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <linux/mempolicy.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "engine/fail.h"
 #include "engine/memory_file.h"
+#include "engine/node_choice.h"
 #include "tests/unit/hugepages.h"
 
 #define HUGE ((uint32_t)MM_HUGE_PAGES)
@@ -577,12 +581,24 @@ static void test_hugetlb(void **state)
 		assert_int_equal(memory_file_claim(mf, first + got * HUGE + 1), -ENOMEM);
 		assert_int_equal(memory_file_alloc_huge(mf, 0, PAGE_2M, &page2), -ENOMEM);
 		assert_int_equal(memory_file_probe(PAGE_2M, &why), -ENOMEM);
-		assert_non_null(strstr(why, "sysctl"));
+		assert_true(strstr(why, "sysctl") || strstr(why, "another NUMA node"));
 	}
 	memory_file_dec_range(mf, first, got * HUGE);
 	memory_file_unreserve(mf, first, run * 128);
 	memory_file_dec_range(mf, page, HUGE);
 	finish(mf);
+}
+
+/* These tests are of one node, also where there are more (best effort: a kernel without policies
+ * has one node anyway). */
+static int stay_on_node_0(void **state)
+{
+	unsigned long node_0 = 1;
+
+	(void)state;
+	(void)syscall(SYS_set_mempolicy, MPOL_BIND, &node_0, 64);
+	node_choice_read_thread();
+	return 0;
 }
 
 int main(void)
@@ -605,5 +621,5 @@ int main(void)
 		cmocka_unit_test(test_underflow_is_reported),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, stay_on_node_0, NULL);
 }
