@@ -276,38 +276,32 @@ static uint64_t param(const struct workload_run *run, const char *name, uint64_t
 	return otherwise;
 }
 
-/* On one node, or in equal parts on all if the pages will alternate between them. */
-static int prefault_worker(const struct runner_shared *shared, int node, uint64_t bytes)
-{
-	const struct workload_run *run = &shared->run;
-	const struct topology *nodes = shared->request->topology;
-	int rc = 0;
-
-	if (node >= 0)
-		return run->t->prefault(run->engine, node, bytes);
-	for (unsigned n = 0; n < nodes->node_count && !rc; n++)
-		rc = run->t->prefault(run->engine, nodes->node_os[n], bytes / nodes->node_count);
-	return rc;
-}
-
 /*
  * Makes resident what the workers will use. A host that backs memory for the first time takes
  * milliseconds, which are not the translator's. By convention parameter `region` is the bytes
- * that each worker uses. Too little memory shows later, and then with a better message.
+ * that each worker uses; where its pages alternate between nodes, they lie among as much on each. A
+ * node is asked once for all of it: a second request would find the same memory ready. Too little
+ * memory shows later, and then with a better message.
  */
 static void prefault(const struct runner_shared *shared)
 {
 	const struct workload_run *run = &shared->run;
-	uint64_t bytes = param(run, "region", 0), left = run->memory_max / 2;
+	const struct topology *nodes = shared->request->topology;
+	uint64_t each = param(run, "region", 0), most = run->memory_max / 2 / run->worker_count;
 
-	if (!run->t || !run->t->prefault)
+	if (!run->t || !run->t->prefault || !each)
 		return;
-	for (unsigned i = 0; i < run->worker_count && bytes && left; i++) {
-		uint64_t part = bytes < left ? bytes : left;
+	if (shared->request->policy->kind == MEMORY_POLICY_INTERLEAVE)
+		most /= nodes->node_count;
+	each = each < most ? each : most;
+	for (unsigned n = 0; n < nodes->node_count; n++) {
+		uint64_t users = 0;
 
-		if (prefault_worker(shared, run->workers[i].memory_node, part))
+		for (unsigned i = 0; i < run->worker_count; i++)
+			users += run->workers[i].memory_node == nodes->node_os[n] ||
+				 run->workers[i].memory_node < 0;
+		if (users && run->t->prefault(run->engine, nodes->node_os[n], users * each))
 			return;
-		left -= part;
 	}
 }
 

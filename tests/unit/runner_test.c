@@ -395,6 +395,17 @@ static int says_node_5(struct translator_engine *engine, uint64_t file, uint64_t
 	return always_node(5, kernel_page_size, node);
 }
 
+static uint64_t prefaulted[2];
+static unsigned prefaults;
+
+static int note_prefault(struct translator_engine *engine, int node, uint64_t bytes)
+{
+	(void)engine;
+	prefaults++;
+	prefaulted[node > 0] += bytes;
+	return 0;
+}
+
 /* Pages are judged by the node of the thread that faults them, or by the one that --mem names. */
 static void test_pages_on_another_node_are_counted(void **state)
 {
@@ -421,17 +432,19 @@ static void test_pages_on_another_node_are_counted(void **state)
 	};
 	const struct {
 		const char *workload;
+		uint64_t param; /* region, or pages: of the whole, faulted by the setup */
 		const struct memory_policy *policy;
 		int (*says)(struct translator_engine *, uint64_t, uint64_t, uint64_t *, int *);
+		unsigned prefaults; /* of 8 MiB */
 		bool judged, elsewhere;
 	} cases[] = {
-		{ "dontneed-refault", &policy, says_node_0, true, false },
-		{ "dontneed-refault", &policy, says_node_5, true, true },
-		{ "dontneed-refault", &bound, says_node_5, true, true },
-		{ "dontneed-refault", &every, says_node_5, false, false },
-		/* One object for all, faulted by the setup: nobody's own. */
-		{ "invalidate-storm", &policy, says_node_5, false, false },
-		{ "invalidate-storm", &bound, says_node_5, true, true },
+		{ "dontneed-refault", 4 << 20, &policy, says_node_0, 1, true, false },
+		{ "dontneed-refault", 4 << 20, &policy, says_node_5, 1, true, true },
+		{ "dontneed-refault", 4 << 20, &bound, says_node_5, 1, true, true },
+		{ "dontneed-refault", 4 << 20, &every, says_node_5, topology.node_count, false,
+		  false },
+		{ "translate", 1024, &policy, says_node_5, 0, false, false },
+		{ "translate", 1024, &bound, says_node_5, 0, true, true },
 	};
 	char error[256];
 
@@ -445,18 +458,21 @@ static void test_pages_on_another_node_are_counted(void **state)
 		struct runner_result r;
 
 		liar.placement = cases[i].says;
+		liar.prefault = note_prefault;
+		prefaults = 0;
+		prefaulted[0] = prefaulted[1] = 0;
 		spec.translator = &liar;
 		benchmark.workload = workload_find(cases[i].workload);
+		benchmark.params[0] = cases[i].param;
 		request.policy = cases[i].policy;
-		benchmark.role_threads[0] = benchmark.workload->roles[1].name ? 1 : 2;
-		benchmark.role_threads[1] = benchmark.workload->roles[1].name ? 1 : 0;
 		runner_run(&request, &r);
 		spec.translator = memmap;
 		assert_int_equal(r.outcome, RUNNER_OK);
 		assert_int_equal(r.pages_asked > 0, cases[i].judged);
 		assert_int_equal(r.pages_elsewhere, cases[i].elsewhere ? r.pages_asked : 0);
-		/* Some of each thread. */
-		assert_true(!benchmark.role_threads[1] || r.pages_asked != 1);
+		/* What both will use, at once; and on each node if they use all of them. */
+		assert_int_equal(prefaults, cases[i].prefaults);
+		assert_int_equal(prefaulted[0] + prefaulted[1], prefaults * (UINT64_C(8) << 20));
 		runner_result_release(&r);
 	}
 	translator_spec_release(&spec);
