@@ -122,7 +122,7 @@ static bool at_least_one(uint64_t count)
 	return count && count != TRANSLATOR_UNKNOWN;
 }
 
-static unsigned placement_flags(const struct result_benchmark *b, const struct runner_result *run)
+unsigned result_placement_flags(const struct result_benchmark *b, const struct runner_result *run)
 {
 	const struct workload *w = b->plan->workload;
 	uint64_t asked = strcmp(b->plan->pages, "4k") == 0 ? 4096 : 2097152;
@@ -204,7 +204,7 @@ void result_merge(struct result_benchmark *b, const struct runner_result *run, u
 	for (int role = 0; role < WORKLOAD_MAX_ROLES; role++)
 		sample->role_ops_per_s[role] = runner_ops_per_s(run, role);
 	merge_threads(b, run, sample);
-	sample->flags |= placement_flags(b, run);
+	sample->flags |= result_placement_flags(b, run);
 	b->has_stat = run->has_stat;
 	b->stat = run->stat;
 	b->rss_anon = run->rss_anon;

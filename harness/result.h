@@ -124,6 +124,8 @@ void result_set_failure(struct result_benchmark *b, const char *sentence, const 
 			int signal, const char *trace);
 /* Adds `from`, which may be NULL; *to is made with its unit. */
 void result_merge_histogram(struct histogram **to, const struct histogram *from);
+/* Of where its pages were and what they were: RESULT_ bits, and RESULT_NOT_VERIFIED. */
+unsigned result_placement_flags(const struct result_benchmark *b, const struct runner_result *run);
 /* Adds latencies of role 0 to the cell (a, b) of a matrix. */
 void result_merge_cell(struct result_cell **cells, size_t *count, unsigned a, unsigned b,
 		       const struct runner_result *run);

@@ -294,6 +294,7 @@ static bool measure_nodes(struct session *s, struct isolate *w, size_t index, un
 		request.intervals = 0;
 		if (!run_there(s, w, &request, &run, index))
 			return false;
+		b->flags |= result_placement_flags(b, &run) & RESULT_NODE_MISMATCH;
 		for (unsigned i = 0; run.outcome == RUNNER_OK && i < run.thread_count; i++) {
 			struct runner_result one = { .thread_count = 1,
 						     .threads = &run.threads[i] };
