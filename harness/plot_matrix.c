@@ -17,6 +17,7 @@
 
 enum {
 	TEXT_MAX = 16, /* cells along a side in which values are still printed */
+	TEXT_CELL = 52, /* side of a cell, pixels, into which "14.7 µs" goes */
 	BOXES_MAX = 4096, /* cells that are drawn one by one */
 };
 
@@ -127,6 +128,7 @@ static void draw(struct plot_set *set, const struct plot_machine *machine,
 		 const struct matrix *matrix, struct plot *plot, const char *subtitle, bool pairs)
 {
 	double low[2] = { 0 }, high[2] = { 0 };
+	bool values = matrix->width <= (pairs ? TEXT_MAX / 2 : TEXT_MAX);
 	unsigned width = 1340, height = 740, panels = scale_panels(matrix, low, high);
 	FILE *out, *edges, *packages;
 
@@ -152,6 +154,8 @@ static void draw(struct plot_set *set, const struct plot_machine *machine,
 		fclose(packages);
 	if (pairs && matrix->width < 32) {
 		height = 300 + 14 * (unsigned)matrix->width;
+		if (values && height < 190 + TEXT_CELL * (unsigned)matrix->width)
+			height = 190 + TEXT_CELL * (unsigned)matrix->width;
 		width = 2 * (height - 150 + 110);
 		width = width < 940 ? 940 : width;
 	}
@@ -161,8 +165,7 @@ static void draw(struct plot_set *set, const struct plot_machine *machine,
 	if (!out)
 		return;
 	fprintf(out, "PANELS = %u\nPAIRS = %d\nNX = %zu\nNY = %zu\nVALUES = %d\nIMAGE = %d\n",
-		panels, pairs, matrix->width, matrix->height,
-		matrix->width <= (pairs ? TEXT_MAX / 2 : TEXT_MAX),
+		panels, pairs, matrix->width, matrix->height, values,
 		matrix->width * matrix->height > BOXES_MAX);
 	fprintf(out, "array LOW[2] = [%.9g, %.9g]\narray HIGH[2] = [%.9g, %.9g]\n", low[0], low[1],
 		high[0], high[1]);
