@@ -145,6 +145,9 @@ count: ## instructions per operation against tests/count/baseline.txt (ACCEPT=ye
 count-flags:
 	@echo "-std=c11 $(FLAGS)"
 
+numa: ## what wants two NUMA nodes, in an emulated guest that has them (skipped without QEMU)
+	+@MAKE="$(MAKE)" ci/numa.sh
+
 peers: ## build the Go original as a plug-in, build/peers/gvisor.so (skipped without its packages)
 	@ci/peers.sh
 
@@ -251,7 +254,7 @@ $(call objects,harness/cmd_new.c): translators/translator.h translators/skeleton
 
 FORCE:
 .PHONY: all run check deps test cli asan tsan debug coverage order lint format fuzz fuzz-run oracle \
-	audit audit-run count count-flags micro peers programs broken conformance-proof install clean help FORCE
+	audit audit-run count count-flags micro numa peers programs broken conformance-proof install clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(patsubst %.o,%.d,$(call objects,$(sources) $(plugins)) $(call pic,$(biglock) translators/memmap.c $(engine)))

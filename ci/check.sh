@@ -49,6 +49,7 @@ mapfile -t cli < <(find tests/cli -maxdepth 1 -type f -perm -u+x | sort)
 step micro 180 "$make -s -j$jobs V=release build/release/micro"
 step audit 240 "$make -s V=audit -j$jobs audit-run"
 step count 180 "ci/count.sh" "ci/count.sh --test"
+step numa 360 "ci/numa.sh"
 step lint 400 "ci/lint.sh"
 tests release 120
 tests asan 240

@@ -1,0 +1,188 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# cases.sh - the program on a machine of two nodes: CPUs 0-3 on node 0, 4-7 on node 1, neighbours
+# (0 and 1, ...) on one core, 2 MiB pages on both. Run in the guest of ci/numa.sh, by guest.sh.
+#
+# A case is a function of tests and a word in the list at the end. What it measures it leaves in
+# /results, which is copied out of the guest.
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/../cli/common.sh"
+
+# measure NAME ARGUMENT...: a short run, kept as NAME.
+measure()
+{
+	dir=/results/$1
+	shift
+	run run --duration 20ms "$@" --repeat 1 --progress none --memory-max 512m --out "$dir"
+}
+
+# figures EXPRESSION: true (jq) of each benchmark of the last run that is not a floor.
+figures()
+{
+	jq -e "[.benchmarks[] | select(.is_floor | not) | ($1)] | length > 0 and all" \
+		"$dir/result.json" ||
+		! jq -c '.benchmarks[] | select(.is_floor | not) | {name, placement, flags}' \
+			"$dir/result.json"
+}
+
+# huge_pages NODE COUNT: of 2 MiB, in the pool of the node.
+huge_pages()
+{
+	echo "$2" >"/sys/devices/system/node/node$1/hugepages/hugepages-2048kB/nr_hugepages"
+}
+
+# threads LIST: the last run's threads were found on exactly these CPUs, in order, with their nodes.
+threads()
+{
+	figures ".placement.got.threads == [$1 | {cpu: ., node: (. / 4 | floor)}] and
+		.placement.asked.cpus == [$1]"
+}
+
+# nodes EXPRESSION: of .zero and .one, the pages seen on nodes 0 and 1, which are 32 and more.
+nodes()
+{
+	figures ".placement.got.pages_per_node | {zero: (.\"0\" // 0), one: (.\"1\" // 0)} |
+		.zero + .one >= 32 and ($1)"
+}
+
+flagged()
+{
+	figures ".flags | index(\"$1\") != null"
+}
+
+unflagged()
+{
+	figures ".flags | index(\"$1\") == null"
+}
+
+case_machine()
+{
+	run info --json
+	expect "info" 0
+	check "two nodes, four cores, eight CPUs" jq -e \
+		'[.topology | .nodes, .packages, .cores, .cpus] == [2, 2, 4, 8]' <<<"$out"
+	check "neighbours share a core, four CPUs a node" jq -e \
+		'[.topology.pus[] | [.cpu, .core, .node]] ==
+		 [range(8) | [., (. / 2 | floor), (. / 4 | floor)]]' <<<"$out"
+	check "the processor is known to be emulated" jq -e '.emulated' <<<"$out"
+}
+
+case_clock()
+{
+	run run fault-anon --clock tsc --progress none
+	expect "--clock tsc is refused, with the reason" 4 'TSC'
+	measure clock fault-anon --clock monotonic --param region=2m
+	expect "--clock monotonic measures" 0
+	check "every figure is flagged, floors too" jq -e \
+		'all(.benchmarks[]; .flags | index("emulated_hardware"))' "$dir/result.json"
+}
+
+# placed WORDS THREADS LIST
+placed()
+{
+	measure "place-${1//[:,]/-}" fault-anon --place "$1" --threads "$2" --param region=2m
+	expect "--place $1" 0
+	check "--place $1: $2 threads on CPUs $3" threads "$3"
+	check "--place $1: nobody moved" unflagged migrated
+}
+
+case_placement()
+{
+	placed compact 4 0,1,2,3
+	placed scatter 4 0,4,2,6
+	placed cores 5 0,2,4,6,1
+	placed node:1 4 4,6,5,7
+	placed cpus:6,1 2 6,1
+	run run fault-anon --place node:2 --progress none
+	expect "a node that is not there" 4 'no memory node 2'
+}
+
+# policy WORDS EXPRESSION ARGUMENT...: two threads on node 0 and two on node 1.
+policy()
+{
+	local words=$1 expression=$2
+
+	shift 2
+	measure "mem-${words//:/-}$*" dontneed-refault --mem "$words" --place cpus:0,4,2,6 \
+		--threads 4 --param region=4m "$@"
+	expect "--mem $words $*" 0
+	check "--mem $words $*: pages are there" nodes "$expression"
+	check "--mem $words $*: not flagged" unflagged node_mismatch
+}
+
+case_policy()
+{
+	policy local '.zero >= 16 and .one >= 16'
+	check "at least 99 % are on the node of their thread" figures \
+		'.placement.got.asked_node | .pages >= 32 and .elsewhere * 100 <= .pages'
+	policy bind:0 '.one == 0'
+	policy bind:1 '.zero == 0'
+	policy preferred:1 '.zero == 0'
+	policy interleave '.zero * 4 >= .one and .one * 4 >= .zero'
+	policy bind:1 '.zero == 0' --pages 2m
+	policy interleave '.zero * 4 >= .one and .one * 4 >= .zero' --pages 2m
+}
+
+case_wrong_node()
+{
+	local plugin=build/release/tests/plugins/wrong_node.so
+
+	measure wrong-node-of-0 fault-anon --translator ./$plugin --unchecked --place node:0
+	check "pages on another node than their thread are flagged" flagged node_mismatch
+	measure wrong-node-of-1 fault-anon --translator ./$plugin --unchecked --place node:1
+	check "those of a thread that is there are not" unflagged node_mismatch
+	measure wrong-node-bound fault-anon --translator ./$plugin --unchecked --place node:1 \
+		--mem bind:0
+	check "nor on the node that --mem names" flagged node_mismatch
+	measure wrong-node-strict fault-anon --translator ./$plugin --unchecked --place node:0 \
+		--strict-placement
+	expect "with --strict-placement that is exit 4" 4 'node'
+}
+
+case_exhaustion()
+{
+	huge_pages 1 0
+	measure full-2m fault-anon --pages 2m --place node:1 --param region=4m
+	expect "node 1 has no huge page: refused, with what to do" 4 'nr_hugepages'
+	measure full-fallback fault-anon --translator memmap:fallback=yes --pages 2m \
+		--place node:1 --param region=4m
+	expect "with fallback=yes it is measured" 0
+	check "and flagged" figures '.flags | index("demoted") or index("node_mismatch")'
+	measure full-strict fault-anon --translator memmap:fallback=yes --pages 2m \
+		--place node:1 --param region=4m --strict-placement
+	expect "but for --strict-placement" 4 'strict-placement'
+	measure full-other fault-anon --pages 2m --place node:0 --param region=4m
+	expect "node 0 still has some" 0
+	huge_pages 1 24
+}
+
+# CPUs against nodes, and CPUs against each other: the reports have pictures of them.
+case_matrix()
+{
+	measure nodes touch-anon --threads 4 --place scatter --param region=2m --duration 400ms
+	expect "first touches from each CPU on each node" 0
+	check "four CPUs, two nodes" figures \
+		'[.per_node[] | select(.n > 0) | "\(.cpu)-\(.node)"] | sort ==
+		 ["0-0", "0-1", "2-0", "2-1", "4-0", "4-1", "6-0", "6-1"]'
+	check "each first touch was on the node that it is counted for" unflagged node_mismatch
+	measure pairs floor-pingpong --threads 2 --place scatter --duration 80ms
+	expect "a line passed between each two CPUs" 0
+	check "28 pairs, by distance" jq -e '[.benchmarks[] | .pairs[] | select(.n > 0) | .distance] |
+		group_by(.) | map([.[0], length]) ==
+		[["l3", 8], ["other-package", 16], ["smt", 4]]' "$dir/result.json"
+}
+
+case_conformance()
+{
+	run check memmap --quick
+	expect "memmap conforms" 0
+	run check biglock --quick
+	expect "biglock conforms" 0
+}
+
+for case in machine clock placement policy wrong_node exhaustion matrix conformance; do
+	echo "# $case"
+	"case_$case"
+done
+done_testing
