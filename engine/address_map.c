@@ -488,10 +488,13 @@ void address_map_remove_leaf(struct address_map *m, struct map_unit *u, uint64_t
 static bool visit_node(const struct node *n, unsigned level, uint64_t page, uint64_t from,
 		       map_visit_fn visit, void *arg)
 {
-	unsigned i = from > page ? map_slot(from, level) : 0;
+	uint64_t end = page + MAP_FANOUT * map_span(level);
 
-	for (page += i * map_span(level); i < MAP_FANOUT; i++, page += map_span(level)) {
-		uint64_t word = atomic_load_explicit(&n->entry[i], memory_order_acquire);
+	if (from > page)
+		page = from & ~(map_span(level) - 1);
+	for (; page < end; page += map_span(level)) {
+		uint64_t word = atomic_load_explicit(&n->entry[map_slot(page, level)],
+						     memory_order_acquire);
 
 		if (word & ENTRY_CHILD) {
 			if (!visit_node(entry_node(word), level - 1, page, from, visit, arg))
@@ -547,16 +550,18 @@ uint32_t address_map_peek_run(const struct address_map *m, uint64_t page, uint64
 	mm_rcu_read_lock();
 	descend(m, page, &p);
 	uint32_t vma = entry_vma(p.word);
-	unsigned slot = map_slot(page, p.level) + 1;
+	uint64_t span = map_span(p.level);
+	uint64_t next = (page & ~(span - 1)) + span;
 
-	for (; slot < MAP_FANOUT; slot++) {
-		uint64_t word = atomic_load_explicit(&p.node->entry[slot], memory_order_relaxed);
+	for (; next & (map_span(p.level + 1) - 1); next += span) {
+		uint64_t word = atomic_load_explicit(&p.node->entry[map_slot(next, p.level)],
+						     memory_order_relaxed);
 
 		if ((word & ENTRY_CHILD) || entry_vma(word) != vma)
 			break;
 	}
 	mm_rcu_read_unlock();
-	*end = (page & ~(map_span(p.level + 1) - 1)) + slot * map_span(p.level);
+	*end = next;
 	return vma;
 }
 

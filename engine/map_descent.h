@@ -20,6 +20,9 @@
 #define MAP_LEVELS 4
 #define MAP_FANOUT 512
 #define MAP_PAGES (UINT64_C(1) << 36) /* 48 bits of address */
+#define MAP_NO_SLOT UINT64_MAX
+/* Where the entries of 2 MiB lie in their node: see map_slot. */
+#define MAP_SCATTER 65
 
 struct node {
 	entry_t entry[MAP_FANOUT];
@@ -56,9 +59,17 @@ static inline uint64_t map_span(unsigned level)
 	return UINT64_C(1) << (9 * level);
 }
 
+/*
+ * Which entry of its node answers for a page. Eight entries are a cache line. Those of a leaf lie
+ * in the order of their pages: neighbours mostly belong to one thread. Folding and expanding write
+ * the entries of 2 MiB, whose neighbours may well be different threads': they are scattered, so
+ * that what shares a line is 126 MiB apart at least, and never by a power of two from 16 MiB up.
+ */
 static inline unsigned map_slot(uint64_t page, unsigned level)
 {
-	return (unsigned)(page >> (9 * level)) % MAP_FANOUT;
+	uint64_t i = page >> (9 * level);
+
+	return (unsigned)(level == 1 ? i * MAP_SCATTER : i) % MAP_FANOUT;
 }
 
 static inline uint64_t map_unit_end(const struct map_unit *u)

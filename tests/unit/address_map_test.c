@@ -470,6 +470,31 @@ static void test_no_node_left_changes_nothing(void **state)
 	(void)state;
 	assert_int_equal(pool_init(&few, sizeof(struct node), 3), 0);
 	assert_int_equal(address_map_init(&m, &few, &vmas, 4, count_entries), 0);
+/* Which entries of a node of 2 MiB entries are in one cache line. */
+static void test_what_shares_a_line_is_far_apart(void **state)
+{
+	unsigned block_at[MAP_FANOUT];
+	bool seen[MAP_FANOUT] = { false };
+
+	(void)state;
+	for (unsigned block = 0; block < MAP_FANOUT; block++) {
+		unsigned slot = map_slot(7 * GIB_PAGES + block * (uint64_t)LEAF + block, 1);
+
+		assert_true(slot < MAP_FANOUT);
+		assert_false(seen[slot]);
+		seen[slot] = true;
+		block_at[slot] = block;
+	}
+	for (unsigned a = 0; a < MAP_FANOUT; a++)
+		for (unsigned b = a + 1; b < (a / 8 + 1) * 8; b++) {
+			unsigned apart = block_at[a] > block_at[b] ? block_at[a] - block_at[b]
+								   : block_at[b] - block_at[a];
+
+			assert_true(apart >= 63 && apart <= MAP_FANOUT - 63);
+			assert_true(apart & (apart - 1)); /* no power of two */
+		}
+}
+
 	/* The root took one of two nodes: the range needs three more. */
 	assert_false(address_map_next(&m, &cursor, 8, MAP_WALK_ALL, &u, &error));
 	assert_int_equal(error, -ENOMEM);
@@ -502,3 +527,4 @@ int main(void)
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
+		TEST(test_what_shares_a_line_is_far_apart),
