@@ -77,9 +77,12 @@ int address_map_init(struct address_map *m, struct pool *nodes, struct pool *vma
 		return -ENOMEM;
 	for (unsigned i = 0; i < MAP_FANOUT; i++)
 		atomic_init(&root->entry[i], 0);
-	*m = (struct address_map){
-		.root = root, .nodes = nodes, .vmas = vmas, .space_id = space_id, .vma_add = vma_add
-	};
+	*m = (struct address_map){ .root = root,
+				   .near_slot = MAP_NO_SLOT,
+				   .nodes = nodes,
+				   .vmas = vmas,
+				   .space_id = space_id,
+				   .vma_add = vma_add };
 	return 0;
 }
 
@@ -245,11 +248,13 @@ again:;
 /* n becomes a child of the root: from the first one, a short cut is made. */
 static void note_near(struct address_map *m, const entry_t *e, struct node *n)
 {
-	if (e < m->root->entry || e >= m->root->entry + MAP_FANOUT ||
-	    atomic_exchange_explicit(&m->near_taken, true, memory_order_relaxed))
+	struct node *none = NULL;
+
+	if (!mm_rcu_is_quick() || e < m->root->entry || e >= m->root->entry + MAP_FANOUT ||
+	    !atomic_compare_exchange_strong_explicit(&m->near, &none, n, memory_order_relaxed,
+						     memory_order_relaxed))
 		return;
-	m->near_slot = (uint64_t)(e - m->root->entry);
-	atomic_store_explicit(&m->near, n, memory_order_release);
+	atomic_store_explicit(&m->near_slot, (uint64_t)(e - m->root->entry), memory_order_release);
 }
 
 /* The held, folded, absent entry becomes a node of 512 copies of it. Unlocks. 0 or -ENOMEM. */
@@ -535,11 +540,13 @@ static uint64_t count_nodes(const struct node *n)
 
 uint64_t address_map_count_nodes(const struct address_map *m)
 {
-	const struct node *near = atomic_load_explicit(&m->near, memory_order_acquire);
+	uint64_t slot = atomic_load_explicit(&m->near_slot, memory_order_acquire);
+	const struct node *near = atomic_load_explicit(&m->near, memory_order_relaxed);
 
-	MM_CHECK(!near ||
-		 atomic_load_explicit(&m->root->entry[m->near_slot], memory_order_acquire) ==
-			 ((uint64_t)(uintptr_t)near | ENTRY_CHILD));
+	MM_CHECK(slot == MAP_NO_SLOT
+			 ? !near
+			 : atomic_load_explicit(&m->root->entry[slot], memory_order_acquire) ==
+				   ((uint64_t)(uintptr_t)near | ENTRY_CHILD));
 	return count_nodes(m->root);
 }
 

@@ -1,29 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mm_lookup.h - mm_lookup() inlined, for those who call it once per access: out of line the call
- * costs as much as the look-up. Same contract as in mm.h.
+ * mm_lookup.h - the short way of mm_lookup(), inlined, for those who call it once per access: out
+ * of line the call costs as much as the look-up.
  */
 #pragma once
 
-#include <errno.h>
-
 #include "engine/space.h"
 
-static inline MM_MUST_CHECK int mm_lookup_inline(const struct mm_space *s, uint64_t address,
-						 mm_access at, uint32_t *page, mm_access *perms)
+/* What a word says of the page of an address that it permits: which page, and how. */
+static inline void mm_lookup_word(uint64_t word, uint64_t address, uint32_t *page, mm_access *perms)
 {
-	unsigned level;
-	uint64_t address_page = address >> MM_PAGE_SHIFT;
-
-	if (__builtin_expect(address_page >= s->end_page, 0))
-		return -ENOENT;
-	uint64_t word = address_map_peek(&s->map, address_page, &level);
-
-	if (__builtin_expect(!entry_permits(word, at), 0))
-		return -ENOENT;
 	*page = entry_page(word);
 	if (word & ENTRY_HUGE)
-		*page += (uint32_t)(address_page % MM_HUGE_PAGES);
+		*page += (uint32_t)((address >> MM_PAGE_SHIFT) % MM_HUGE_PAGES);
 	*perms = entry_access(word);
-	return 0;
+}
+
+/* True: as mm_lookup that found the page. False: ask mm_lookup. There is no call in it, so that a
+ * caller that ends in one, if this fails, need not save a register. */
+static inline bool mm_lookup_quick(const struct mm_space *s, uint64_t address, mm_access at,
+				   uint32_t *page, mm_access *perms)
+{
+	uint64_t word;
+
+	/* Nothing at or above end_page was ever mapped: its entries permit nothing. */
+	if (!address_map_peek_quick(&s->map, address >> MM_PAGE_SHIFT, &word) ||
+	    __builtin_expect(!entry_permits(word, at), 0))
+		return false;
+	mm_lookup_word(word, address, page, perms);
+	return true;
 }

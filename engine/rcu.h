@@ -9,6 +9,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #define _LGPL_SOURCE
 #include <urcu/urcu-memb.h>
 
@@ -40,6 +42,38 @@ static inline void mm_rcu_read_unlock(void)
 {
 	MM_RCU_RELEASE();
 	urcu_memb_read_unlock();
+}
+
+/*
+ * The same pair for a look-up, where every instruction counts: liburcu's asks three times whether
+ * the kernel has membarrier(2), loads again what it has stored, and calls a function in the
+ * middle, for which the caller's registers must be saved. Only where mm_rcu_is_quick(), which never
+ * changes. False: the thread is in a section already. *ctr is for the unlock.
+ */
+static inline bool mm_rcu_is_quick(void)
+{
+	return urcu_memb_has_sys_membarrier;
+}
+
+static inline bool mm_rcu_try_read_lock(unsigned long *ctr)
+{
+	if (__builtin_expect((URCU_TLS(urcu_memb_reader).ctr & URCU_GP_CTR_NEST_MASK) != 0, 0))
+		return false;
+	*ctr = CMM_LOAD_SHARED(urcu_memb_gp.ctr);
+	CMM_STORE_SHARED(URCU_TLS(urcu_memb_reader).ctr, *ctr);
+	cmm_barrier();
+	return true;
+}
+
+/* The section is over; false: somebody sleeps until he is told so, which the end of an ordinary
+ * section does. */
+static inline bool mm_rcu_quick_read_unlock(unsigned long ctr)
+{
+	MM_RCU_RELEASE();
+	cmm_barrier();
+	CMM_STORE_SHARED(URCU_TLS(urcu_memb_reader).ctr, ctr - URCU_GP_COUNT);
+	cmm_barrier();
+	return __builtin_expect(uatomic_read(&urcu_memb_gp.futex) != -1, 1);
 }
 
 /* Calls fn(head) in liburcu's thread after a grace period. No lock is needed; none may be asked. */

@@ -396,5 +396,15 @@ int mm_fault(struct mm_space *s, uint64_t address, mm_access at)
 
 int mm_lookup(struct mm_space *s, uint64_t address, mm_access at, uint32_t *page, mm_access *perms)
 {
-	return mm_lookup_inline(s, address, at, page, perms);
+	unsigned level;
+	uint64_t address_page = address >> MM_PAGE_SHIFT;
+
+	if (address_page >= s->end_page)
+		return -ENOENT;
+	uint64_t word = address_map_peek(&s->map, address_page, &level);
+
+	if (!entry_permits(word, at))
+		return -ENOENT;
+	mm_lookup_word(word, address, page, perms);
+	return 0;
 }

@@ -447,20 +447,38 @@ static int fault(struct translator_space *s, uint64_t address, uint32_t access) 
 	return mm_fault(mm_space(s), address, (mm_access)access);
 }
 
-static int lookup(struct translator_space *s, uint64_t address, uint32_t access,
-		  struct translator_translation *out)
+static inline void fill(struct translator_translation *out, uint64_t address, uint32_t page,
+			mm_access perms)
 {
-	uint32_t page;
-	mm_access perms;
-	int rc = mm_lookup_inline(mm_space(s), address, (mm_access)access, &page, &perms);
-
-	if (rc)
-		return rc;
 	out->source.start = address & ~(MM_PAGE_SIZE - 1);
 	out->source.end = out->source.start + MM_PAGE_SIZE;
 	out->file = FAMILY;
 	out->offset = (uint64_t)page << MM_PAGE_SHIFT;
 	out->perms = perms;
+}
+
+static __attribute__((noinline)) int lookup_slow(struct translator_space *s, uint64_t address,
+						 uint32_t access,
+						 struct translator_translation *out)
+{
+	uint32_t page;
+	mm_access perms;
+	int rc = mm_lookup(mm_space(s), address, (mm_access)access, &page, &perms);
+
+	if (!rc)
+		fill(out, address, page, perms);
+	return rc;
+}
+
+static int lookup(struct translator_space *s, uint64_t address, uint32_t access,
+		  struct translator_translation *out)
+{
+	uint32_t page;
+	mm_access perms;
+
+	if (!mm_lookup_quick(mm_space(s), address, (mm_access)access, &page, &perms))
+		return lookup_slow(s, address, access, out);
+	fill(out, address, page, perms);
 	return 0;
 }
 

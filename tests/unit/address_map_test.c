@@ -90,6 +90,8 @@ static uint64_t random_page(void)
 	return cells[i].start + rnd_of(&seed) % (cell_end(i) - cells[i].start);
 }
 
+static unsigned quick_peeks;
+
 /* The word of an entry (without lock bits) says what the model knows of the page. */
 static void same(uint64_t word, unsigned level, uint64_t page)
 {
@@ -114,6 +116,16 @@ static void peek_agrees(uint64_t page)
 
 	assert_true(level < MAP_LEVELS);
 	same(word, level, page);
+
+	uint64_t quick;
+
+	if (address_map_peek_quick(&map, page, &quick)) {
+		assert_int_equal(quick, word);
+		quick_peeks++;
+	}
+	mm_rcu_read_lock();
+	assert_false(address_map_peek_quick(&map, page, &quick)); /* it cannot be nested */
+	mm_rcu_read_unlock();
 }
 
 static void all_agrees(void)
@@ -384,6 +396,7 @@ static void test_random_operations_agree_with_the_model(void **state)
 	all_agrees();
 	for (int i = 1; i < VMAS; i++)
 		assert_int_equal(named[i], 0);
+	assert_true(quick_peeks > 0 || !mm_rcu_is_quick());
 }
 
 static void test_removed_leaf_is_one_entry_again(void **state)
@@ -457,19 +470,6 @@ static void test_expanded_translation_has_the_words_given(void **state)
 	map_pages(page, page + LEAF, 0);
 }
 
-static void test_no_node_left_changes_nothing(void **state)
-{
-	struct pool few;
-	struct address_map m;
-	struct map_unit u;
-	uint64_t word = 0;
-	uint64_t cursor = 7;
-	unsigned level = 0;
-	int error = 0;
-
-	(void)state;
-	assert_int_equal(pool_init(&few, sizeof(struct node), 3), 0);
-	assert_int_equal(address_map_init(&m, &few, &vmas, 4, count_entries), 0);
 /* Which entries of a node of 2 MiB entries are in one cache line. */
 static void test_what_shares_a_line_is_far_apart(void **state)
 {
@@ -495,6 +495,19 @@ static void test_what_shares_a_line_is_far_apart(void **state)
 		}
 }
 
+static void test_no_node_left_changes_nothing(void **state)
+{
+	struct pool few;
+	struct address_map m;
+	struct map_unit u;
+	uint64_t word = 0;
+	uint64_t cursor = 7;
+	unsigned level = 0;
+	int error = 0;
+
+	(void)state;
+	assert_int_equal(pool_init(&few, sizeof(struct node), 3), 0);
+	assert_int_equal(address_map_init(&m, &few, &vmas, 4, count_entries), 0);
 	/* The root took one of two nodes: the range needs three more. */
 	assert_false(address_map_next(&m, &cursor, 8, MAP_WALK_ALL, &u, &error));
 	assert_int_equal(error, -ENOMEM);
@@ -522,9 +535,9 @@ int main(void)
 		TEST(test_random_operations_agree_with_the_model),
 		TEST(test_removed_leaf_is_one_entry_again),
 		TEST(test_expanded_translation_has_the_words_given),
+		TEST(test_what_shares_a_line_is_far_apart),
 		TEST(test_no_node_left_changes_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
-		TEST(test_what_shares_a_line_is_far_apart),
