@@ -19,12 +19,8 @@
 #include "engine/fail.h"
 #include "engine/park.h"
 
-#define BACKLOG_MAX 256 /* removed leaves (1 MiB) that may wait for a grace period */
+#define BACKLOG_MAX 256 /* leaves (1 MiB) that one CPU removed and that wait for a grace period */
 #define SPINS 100 /* about 1 us: longer than a fault holds an entry, shorter than a park */
-
-#ifdef MM_RCU_TSAN
-char mm_rcu_tag;
-#endif
 
 struct node *node_alloc(struct pool *nodes)
 {
@@ -43,27 +39,19 @@ void node_free(struct node *n)
 	pool_free(n->pool, pool_index(n->pool, n));
 }
 
-static _Atomic unsigned leaves_waiting; /* removed, not yet reclaimed */
-
-static void node_reclaim(struct rcu_head *head) NO_TSA /* runs in liburcu's thread, holds nothing */
+static void node_reclaim(struct mm_rcu_item *item) NO_TSA /* in liburcu's thread, holds nothing */
 {
-	struct node *n = (struct node *)((char *)head - offsetof(struct node, rcu));
-
-	MM_RCU_ACQUIRE();
-	node_free(n);
-	/* release: whoever sees it gone sees the node freed */
-	atomic_fetch_sub_explicit(&leaves_waiting, 1, memory_order_release);
-	MM_RCU_RELEASE();
+	node_free((struct node *)((char *)item - offsetof(struct node, rcu)));
 }
 
 uint64_t address_map_leaves_waiting(void)
 {
-	return atomic_load_explicit(&leaves_waiting, memory_order_acquire);
+	return mm_rcu_waiting();
 }
 
 void address_map_bound_backlog(void)
 {
-	if (atomic_load_explicit(&leaves_waiting, memory_order_relaxed) > BACKLOG_MAX)
+	if (mm_rcu_waiting_here() > BACKLOG_MAX)
 		mm_rcu_barrier();
 }
 
@@ -483,7 +471,6 @@ void address_map_remove_leaf(struct address_map *m, struct map_unit *u, uint64_t
 		entry_unlock(&u->node->entry[i], ENTRY_DEAD);
 	}
 	entry_unlock(u->parent, word);
-	atomic_fetch_add_explicit(&leaves_waiting, 1, memory_order_relaxed);
 	mm_rcu_call(&u->node->rcu, node_reclaim);
 }
 

@@ -158,8 +158,9 @@ void map_unit_unlock_words(struct address_map *m, struct map_unit *u, const uint
 void address_map_remove_leaf(struct address_map *m, struct map_unit *u, uint64_t word)
 	RELEASES(entry_class);
 
-/* Waits until removed leaves are reclaimed if there are many: whoever removes calls it after its
- * work, holding no lock and in no RCU section. Bounds memory, and keeps leaves warm for reuse. */
+/* Waits until removed leaves are reclaimed if this CPU removed many: whoever removes calls it after
+ * its work, holding no lock and in no RCU section. Bounds memory, and keeps leaves warm for
+ * reuse. */
 void address_map_bound_backlog(void) MAY_LOCK_ANY;
 
 static inline bool map_unit_is_leaf(const struct map_unit *u)

@@ -26,7 +26,7 @@
 
 struct node {
 	entry_t entry[MAP_FANOUT];
-	struct rcu_head rcu;
+	struct mm_rcu_item rcu; /* once removed */
 	struct pool *pool; /* immutable while allocated */
 	struct node *next; /* list of deposits */
 } __attribute__((aligned(64)));

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #define _LGPL_SOURCE
 #include <urcu/urcu-memb.h>
@@ -76,16 +77,21 @@ static inline bool mm_rcu_quick_read_unlock(unsigned long ctr)
 	return __builtin_expect(uatomic_read(&urcu_memb_gp.futex) != -1, 1);
 }
 
-/* Calls fn(head) in liburcu's thread after a grace period. No lock is needed; none may be asked. */
-static inline void mm_rcu_call(struct rcu_head *head, void (*fn)(struct rcu_head *))
-{
-	MM_RCU_RELEASE(); /* what the remover wrote happens before the reclaim */
-	urcu_memb_call_rcu(head, fn);
-}
+/* Part of what is reclaimed, first in it or anywhere; from mm_rcu_call on until fn it is ours. */
+struct mm_rcu_item {
+	struct rcu_head head;
+	struct mm_rcu_item *next;
+	struct mm_rcu_batch *batch;
+	void (*fn)(struct mm_rcu_item *item);
+};
 
+/*
+ * Calls fn(item) in liburcu's thread after a grace period, which begins when this CPU has a batch
+ * of requests or somebody calls mm_rcu_barrier. No lock is needed; none may be asked.
+ */
+void mm_rcu_call(struct mm_rcu_item *item, void (*fn)(struct mm_rcu_item *item));
 /* Waits until every fn asked for so far has run. No lock held, not in a read section. */
-static inline void mm_rcu_barrier(void)
-{
-	urcu_memb_barrier();
-	MM_RCU_ACQUIRE(); /* pairs with the release at the end of each fn */
-}
+void mm_rcu_barrier(void);
+/* Requests of this CPU whose fn has not run, and those of all; exact when nobody makes any. */
+uint64_t mm_rcu_waiting_here(void);
+uint64_t mm_rcu_waiting(void);

@@ -68,7 +68,7 @@ static inline int set_up(void **state)
 static inline int tear_down(void **state)
 {
 	(void)state;
-	urcu_memb_barrier();
+	mm_rcu_barrier();
 	address_map_release(&map); /* reports what is still mapped, locked or dead */
 	assert_int_equal(pool_live(&nodes), 0);
 	for (int i = 1; i < VMAS; i++)

@@ -417,7 +417,7 @@ static void test_removed_leaf_is_one_entry_again(void **state)
 	address_map_remove_leaf(&map, &u, mapped_word(2));
 	assert_int_equal(address_map_peek(&map, page + 7, &level), mapped_word(2));
 	assert_int_equal(level, 1);
-	urcu_memb_barrier();
+	mm_rcu_barrier();
 	assert_int_equal(pool_live(&nodes), live - 1);
 
 	assert_true(address_map_lock_page(&map, page + 100, 0, 0, &u, &word, &error));
