@@ -313,10 +313,20 @@ static int install(struct chain *c, int signal_number, void (*handler)(int, sigi
 	return sigaction(signal_number, &action, NULL) ? -errno : 0;
 }
 
+static bool is_installed(int signal_number, void (*handler)(int, siginfo_t *, void *))
+{
+	struct sigaction now;
+
+	return !sigaction(signal_number, NULL, &now) && is_handler(&now, handler);
+}
+
 int trap_install(void)
 {
 	int rc;
 
+	/* Each space asks, and nearly always all is there: without a lock then. */
+	if (is_installed(SIGSEGV, on_segv) && is_installed(SIGBUS, on_bus))
+		return 0;
 	registry_lock();
 	rc = install(&segv_chain, SIGSEGV, on_segv);
 	if (!rc)
