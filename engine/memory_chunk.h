@@ -40,12 +40,12 @@ struct memory_chunk {
 	uint64_t file_offset;
 	int node;
 	enum page_class cls;
-	uint32_t next; /* the arena's list of chunks, 0 = end; under its lock */
 	bool foreign; /* no arena has it; all its bits stay 0 */
 	_Atomic uint32_t attached_blocks; /* foreign: those that may have references */
+	_Alignas(64) _Atomic uint64_t resident[CHUNK_WORDS];
+	_Alignas(64) _Atomic uint64_t free[CHUNK_WORDS];
+	uint32_t next; /* the arena's list of chunks, 0 = end; under its lock */
 	uint32_t free_count; /* popcount(free); under the arena's lock */
-	_Atomic uint64_t free[CHUNK_WORDS];
-	_Atomic uint64_t resident[CHUNK_WORDS];
 } __attribute__((aligned(64)));
 
 struct memory_arena {
@@ -71,7 +71,9 @@ struct memory_file_private {
 	struct memory_kind kinds[KIND_COUNT];
 	struct memory_arena arenas[MEMORY_MAX_NODES][PAGE_CLASS_COUNT];
 	struct memory_pool *pools; /* [cpu * nodes + node] */
-	_Atomic uint32_t grow_lock; /* over the files' sizes, next_chunk and detached */
+	/* What is written while memory is handed out and taken back, apart from the above. */
+	_Alignas(
+		64) _Atomic uint32_t grow_lock; /* over the files' sizes, next_chunk and detached */
 	_Atomic uint32_t next_chunk;
 	uint32_t detached; /* list of chunks for foreign files through `next`, 0 = end */
 	_Atomic uint32_t foreign_files; /* that exist */

@@ -11,8 +11,9 @@
 
 #include "engine/fail.h"
 #include "engine/inject.h"
+#include "engine/striped.h"
 
-static _Atomic uint64_t total_bytes;
+static struct striped total_bytes;
 
 static size_t size_of(const struct reservation *r)
 {
@@ -36,7 +37,7 @@ int reservation_create(struct memory_file *mf, uint64_t start, uint64_t end, uns
 	r->nodes = nodes;
 	r->slices = (unsigned)slices;
 	atomic_init(&r->references, 1);
-	atomic_fetch_add_explicit(&total_bytes, size_of(r), memory_order_relaxed);
+	striped_add(&total_bytes, (int64_t)size_of(r));
 	*out = r;
 	return 0;
 }
@@ -63,7 +64,7 @@ void reservation_put(struct reservation *r)
 		if (first)
 			memory_file_unreserve(r->mf, first, slice_pages(r, i % r->slices));
 	}
-	atomic_fetch_sub_explicit(&total_bytes, size_of(r), memory_order_relaxed);
+	striped_add(&total_bytes, -(int64_t)size_of(r));
 	free(r);
 }
 
@@ -84,5 +85,5 @@ int reservation_make_slice(struct reservation *r, unsigned node, enum page_class
 
 uint64_t reservation_bytes(void)
 {
-	return atomic_load_explicit(&total_bytes, memory_order_relaxed);
+	return (uint64_t)striped_sum(&total_bytes);
 }

@@ -16,11 +16,12 @@
 #include "engine/memory_file.h"
 
 struct reservation {
+	_Atomic uint32_t references;
+	char apart[64]; /* what faults read is in other lines, wherever the heap puts it */
 	struct memory_file *mf; /* immutable */
 	uint64_t origin; /* address page of slice 0; immutable */
 	uint64_t end; /* immutable */
 	unsigned nodes, slices; /* immutable */
-	_Atomic uint32_t references;
 	/* (class, node, i) -> first page number of the run that serves addresses
 	 * [origin + i GiB, origin + (i + 1) GiB), or 0 while there is none */
 	_Atomic uint32_t slice[];

@@ -20,7 +20,7 @@
 #define VMA_NAME_SIZE 88 /* a name of 79 characters, "[anon:" and "]" around it, and the NUL */
 
 struct vma {
-	_Atomic int64_t entries; /* entries that name it, and VMA_BUILDING while it is installed */
+	/* What faults read, a line of its own. */
 	uint64_t start; /* page number of the address that shows `offset` */
 	uint64_t end; /* page behind the range that it was made for */
 	struct mappable *mappable; /* NULL: private anonymous memory */
@@ -28,12 +28,16 @@ struct vma {
 	uint64_t offset; /* bytes, in mappable */
 	/* Of private anonymous memory; made by the first fault, then immutable; referenced. */
 	_Atomic(struct reservation *) reservation;
-	mm_access perms, effective, max_perms;
-	bool is_private, grows_down, stack, dontfork;
-	uint8_t page_class; /* enum page_class of its anonymous memory */
-	uint8_t mlock_mode;
-	uint8_t numa_policy;
 	uint64_t numa_nodes;
+	mm_access perms, effective, max_perms;
+	bool is_private, grows_down, stack;
+	uint8_t page_class; /* enum page_class of its anonymous memory */
+	uint8_t numa_policy;
+	/* What those use who change mappings. */
+	_Alignas(64) _Atomic int64_t entries; /* that name it, and VMA_BUILDING while it is
+						 installed */
+	bool dontfork;
+	uint8_t mlock_mode;
 	char *name; /* owned; NULL: the identity's */
 	uint32_t next_dead; /* list of vma_drop, or of a fork's clones while they are made */
 	/* The clone that fork made for the space of this id; of whoever holds all of `mapping`. */
