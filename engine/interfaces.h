@@ -38,7 +38,9 @@ struct mapping_space_ops {
 
 struct mapping_space {
 	const struct mapping_space_ops *ops;
-	uint64_t id; /* unique, ascending by age; the order in which spaces are invalidated */
+	/* Unique, and a child's higher than its parent's; the order in which spaces are
+	 * invalidated. */
+	uint64_t id;
 };
 
 /*

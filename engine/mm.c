@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <numa.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/fail.h"
 #include "engine/inject.h"
@@ -20,16 +21,16 @@
 #define COPY_BYTES_DEFAULT (UINT64_C(64) << 10)
 #define NODE_LIMIT (UINT32_C(1) << 23) /* 32 GiB of nodes: 16 TiB of dense pages */
 
-static void list_lock(struct mm *mm) ACQUIRES(leaf_class) MAY_LOCK_LEAF NO_TSA
+static void list_lock(struct mm_cpu *c) ACQUIRES(leaf_class) MAY_LOCK_LEAF NO_TSA
 {
-	lock_rank_push(RANK_LEAF, (struct lock_key){ 0, (uintptr_t)mm }, LOCK_SITE);
-	park_lock_raw(&mm->list_lock);
+	lock_rank_push(RANK_LEAF, (struct lock_key){ 0, (uintptr_t)c }, LOCK_SITE);
+	park_lock_raw(&c->list_lock);
 }
 
-static void list_unlock(struct mm *mm) RELEASES(leaf_class) NO_TSA
+static void list_unlock(struct mm_cpu *c) RELEASES(leaf_class) NO_TSA
 {
-	park_unlock_raw(&mm->list_lock);
-	lock_rank_pop(RANK_LEAF, (struct lock_key){ 0, (uintptr_t)mm }, LOCK_SITE);
+	park_unlock_raw(&c->list_lock);
+	lock_rank_pop(RANK_LEAF, (struct lock_key){ 0, (uintptr_t)c }, LOCK_SITE);
 }
 
 static void find_nodes(struct mm *mm)
@@ -65,8 +66,13 @@ int mm_create(const struct mm_opts *opts, struct mm **out)
 	mm->copy_pages = (unsigned)((opts->copy_bytes ? opts->copy_bytes : COPY_BYTES_DEFAULT) >>
 				    MM_PAGE_SHIFT);
 	mm->allow_fallback = opts->memory.allow_fallback;
-	atomic_init(&mm->next_space_id, 1);
 	find_nodes(mm);
+	mm->cpus = percpu_count();
+	mm->cpu = mm_aligned_alloc(_Alignof(struct mm_cpu), mm->cpus * sizeof(*mm->cpu));
+	rc = mm->cpu ? 0 : -ENOMEM;
+	if (rc)
+		goto no_cpus;
+	memset(mm->cpu, 0, mm->cpus * sizeof(*mm->cpu));
 	rc = memory_file_create(&opts->memory, &mm->memory);
 	if (rc)
 		goto no_memory;
@@ -83,19 +89,22 @@ no_vmas:
 no_nodes:
 	memory_file_destroy(mm->memory);
 no_memory:
+	free(mm->cpu);
+no_cpus:
 	free(mm);
 	return rc;
 }
 
 void mm_destroy(struct mm *mm)
 {
-	MM_CHECK(!atomic_load(&mm->spaces));
+	MM_CHECK(!mm_first_space(mm));
 	mm_rcu_barrier(); /* removed leaves go back to the pool first */
 	MM_CHECK(pool_live(&mm->node_pool) == 0);
 	MM_CHECK(pool_live(&mm->vma_pool) == 0);
 	pool_release(&mm->vma_pool);
 	pool_release(&mm->node_pool);
 	memory_file_destroy(mm->memory);
+	free(mm->cpu);
 	free(mm);
 }
 
@@ -159,9 +168,56 @@ static int create_host(struct mm_space *s, const struct host_space_ops *host, ui
 	return rc;
 }
 
-int mm_space_create(struct mm *mm, const struct host_space_ops *host, uint64_t window_bytes,
-		    struct mm_space **out)
+/* CPU c of n gives the numbers that are c modulo n, each higher than its last one. */
+static uint64_t new_space_id(struct mm *mm, struct mm_cpu *c, uint64_t above)
 {
+	uint64_t last = atomic_load_explicit(&c->last_space_id, memory_order_relaxed);
+	uint64_t id;
+
+	do {
+		uint64_t most = last > above ? last : above;
+
+		id = (most / mm->cpus + 1) * mm->cpus + (uint64_t)(c - mm->cpu);
+	} while (!atomic_compare_exchange_weak_explicit(
+		&c->last_space_id, &last, id, memory_order_relaxed, memory_order_relaxed));
+	return id;
+}
+
+static void list_add(struct mm_cpu *c, struct mm_space *s) MAY_LOCK_LEAF
+{
+	s->home = c;
+	list_lock(c);
+	s->next = c->first_space;
+	s->previous = &c->first_space;
+	if (s->next)
+		s->next->previous = &s->next;
+	c->first_space = s;
+	list_unlock(c);
+}
+
+/* The first space of c's list, or of one after it. */
+static struct mm_space *first_from(const struct mm *mm, const struct mm_cpu *c)
+{
+	for (; c < mm->cpu + mm->cpus; c++)
+		if (c->first_space)
+			return c->first_space;
+	return NULL;
+}
+
+struct mm_space *mm_first_space(const struct mm *mm)
+{
+	return first_from(mm, mm->cpu);
+}
+
+struct mm_space *mm_next_space(const struct mm_space *s)
+{
+	return s->next ? s->next : first_from(s->mm, s->home + 1);
+}
+
+int space_create_above(struct mm *mm, const struct host_space_ops *host, uint64_t window_bytes,
+		       uint64_t above, struct mm_space **out)
+{
+	struct mm_cpu *here = mm_here(mm);
 	struct mm_space *s = mm_aligned_alloc(_Alignof(struct mm_space), sizeof(*s));
 	int rc;
 
@@ -173,7 +229,7 @@ int mm_space_create(struct mm *mm, const struct host_space_ops *host, uint64_t w
 	s->end_page = MM_ADDRESS_END >> MM_PAGE_SHIFT;
 	atomic_init(&s->forking, 0);
 	s->ms.ops = &space_ops;
-	s->ms.id = atomic_fetch_add_explicit(&mm->next_space_id, 1, memory_order_relaxed);
+	s->ms.id = new_space_id(mm, here, above);
 	rc = address_map_init(&s->map, &mm->node_pool, &mm->vma_pool, s->ms.id, vma_add);
 	if (rc)
 		goto no_map;
@@ -189,14 +245,7 @@ int mm_space_create(struct mm *mm, const struct host_space_ops *host, uint64_t w
 	s->heap = (struct addr_range){ 0 };
 	atomic_init(&s->locks_memory, false);
 	atomic_init(&s->has_stacks, false);
-	atomic_fetch_add(&mm->spaces, 1);
-	list_lock(mm);
-	s->next = mm->first_space;
-	s->previous = &mm->first_space;
-	if (s->next)
-		s->next->previous = &s->next;
-	mm->first_space = s;
-	list_unlock(mm);
+	list_add(here, s);
 	*out = s;
 	return 0;
 no_host:
@@ -206,6 +255,12 @@ no_arenas:
 no_map:
 	free(s);
 	return rc;
+}
+
+int mm_space_create(struct mm *mm, const struct host_space_ops *host, uint64_t window_bytes,
+		    struct mm_space **out)
+{
+	return space_create_above(mm, host, window_bytes, 0, out);
 }
 
 void mm_space_set_end(struct mm_space *s, uint64_t end)
@@ -232,27 +287,26 @@ static void unmap_all(struct mm_space *s) MAY_LOCK_ANY
 
 void mm_space_destroy(struct mm_space *s)
 {
-	struct mm *mm = s->mm;
+	struct mm_cpu *home = s->home;
 
 	if (s->host)
 		trap_unregister(s->host->ops->address(s->host, 0));
 	unmap_all(s);
-	list_lock(mm);
+	list_lock(home);
 	*s->previous = s->next;
 	if (s->next)
 		s->next->previous = s->previous;
 	if (s->host) {
-		atomic_fetch_add(&mm->host_maps, atomic_load(&s->host->maps));
-		atomic_fetch_add(&mm->host_unmaps, atomic_load(&s->host->unmaps));
-		atomic_fetch_add(&mm->host_widened, atomic_load(&s->host->widened));
+		atomic_fetch_add(&home->host_maps, atomic_load(&s->host->maps));
+		atomic_fetch_add(&home->host_unmaps, atomic_load(&s->host->unmaps));
+		atomic_fetch_add(&home->host_widened, atomic_load(&s->host->widened));
 	}
-	list_unlock(mm);
+	list_unlock(home);
 	if (s->host)
 		s->host->ops->destroy(s->host);
 	range_lock_release(&s->mapping);
 	address_map_release(&s->map);
 	space_arenas_release(s);
-	atomic_fetch_sub(&mm->spaces, 1);
 	free(s);
 }
 
@@ -270,19 +324,14 @@ void *mm_host_address(struct mm_space *s, uint64_t address)
 
 /* ---- statistics ---- */
 
-void mm_get_stat(struct mm *mm, struct mm_stat *out)
+/* Adds what one CPU has of spaces and counts. */
+static void add_stat(struct mm_cpu *c, struct mm_stat *out) MAY_LOCK_LEAF
 {
-	*out = (struct mm_stat){ 0 };
-	memory_file_get_stat(mm->memory, &out->memory);
-	out->nodes = pool_live(&mm->node_pool);
-	out->vmas = pool_live(&mm->vma_pool);
-	out->metadata_bytes = out->memory.metadata_bytes + pool_bytes(&mm->node_pool) +
-			      pool_bytes(&mm->vma_pool) + reservation_bytes() + sizeof(*mm);
-	out->host_maps = atomic_load(&mm->host_maps);
-	out->host_unmaps = atomic_load(&mm->host_unmaps);
-	out->host_widened = atomic_load(&mm->host_widened);
-	list_lock(mm);
-	for (struct mm_space *s = mm->first_space; s; s = s->next) {
+	list_lock(c);
+	out->host_maps += atomic_load(&c->host_maps);
+	out->host_unmaps += atomic_load(&c->host_unmaps);
+	out->host_widened += atomic_load(&c->host_widened);
+	for (struct mm_space *s = c->first_space; s; s = s->next) {
 		out->metadata_bytes += sizeof(*s) + space_arenas_bytes(s);
 		if (!s->host)
 			continue;
@@ -290,9 +339,23 @@ void mm_get_stat(struct mm *mm, struct mm_stat *out)
 		out->host_unmaps += atomic_load(&s->host->unmaps);
 		out->host_widened += atomic_load(&s->host->widened);
 	}
-	list_unlock(mm);
-	out->demotions = atomic_load(&mm->demotions);
-	out->fallbacks = atomic_load(&mm->fallbacks) + out->memory.fallbacks;
-	out->copied_pages = atomic_load(&mm->copied_pages);
+	list_unlock(c);
+	out->demotions += atomic_load(&c->demotions);
+	out->fallbacks += atomic_load(&c->fallbacks);
+	out->copied_pages += atomic_load(&c->copied_pages);
+}
+
+void mm_get_stat(struct mm *mm, struct mm_stat *out)
+{
+	*out = (struct mm_stat){ 0 };
+	memory_file_get_stat(mm->memory, &out->memory);
+	out->nodes = pool_live(&mm->node_pool);
+	out->vmas = pool_live(&mm->vma_pool);
+	out->metadata_bytes = out->memory.metadata_bytes + pool_bytes(&mm->node_pool) +
+			      pool_bytes(&mm->vma_pool) + reservation_bytes() + sizeof(*mm) +
+			      mm->cpus * sizeof(*mm->cpu);
+	out->fallbacks = out->memory.fallbacks;
+	for (unsigned i = 0; i < mm->cpus; i++)
+		add_stat(&mm->cpu[i], out);
 	out->parks = atomic_load(&park_sleeps);
 }

@@ -50,7 +50,7 @@ struct range_held {
 	_Atomic(struct range_held *) next[1 + RANGE_LOCK_WIDE]; /* older, by slot */
 };
 
-/* Nothing is held. space_id: unique, ascending by age of the space. */
+/* Nothing is held. space_id: unique. */
 void range_lock_init(struct range_lock *l, uint64_t space_id);
 /* Nobody holds or waits for it; reported through mm_fail() otherwise. */
 void range_lock_release(struct range_lock *l);

@@ -20,6 +20,16 @@
 
 #define SPACE_MAX_NODES MEMORY_MAX_NODES
 
+/* What one CPU writes of a manager. A space stays with the CPU that made it. */
+struct mm_cpu {
+	_Atomic uint32_t list_lock; /* leaf */
+	struct mm_space *first_space; /* list; under list_lock */
+	_Atomic uint64_t last_space_id;
+	/* Sums over all CPUs are told. */
+	_Atomic uint64_t demotions, fallbacks, copied_pages;
+	_Atomic uint64_t host_maps, host_unmaps, host_widened; /* of destroyed spaces */
+} __attribute__((aligned(128)));
+
 struct mm {
 	struct memory_file *memory; /* immutable */
 	enum page_class page_class; /* immutable */
@@ -27,36 +37,49 @@ struct mm {
 	unsigned copy_pages; /* copied around a write; power of two up to 512; immutable */
 	unsigned nodes; /* NUMA nodes; immutable */
 	uint8_t node_of_cpu[PERCPU_MAX]; /* immutable */
-	_Atomic uint64_t next_space_id;
-	_Atomic uint64_t spaces; /* live */
-	_Atomic uint64_t demotions, fallbacks, copied_pages;
-	_Atomic uint64_t host_maps, host_unmaps, host_widened; /* of destroyed spaces */
-	struct mm_space *first_space; /* list; under list_lock */
-	_Atomic uint32_t list_lock; /* leaf */
+	struct mm_cpu *cpu; /* immutable: one per possible CPU */
+	unsigned cpus; /* immutable */
 	struct pool node_pool;
 	struct pool vma_pool;
 };
 
+/* By who writes, a line or more each: nobody, forks and first times, changes of mappings, limits
+ * and brk, and the life of the spaces beside it in the list. */
 struct mm_space {
 	struct mapping_space ms; /* first: ms.id immutable */
 	struct mm *mm; /* immutable */
 	struct host_space *host; /* immutable; NULL: none */
 	uint64_t end_page; /* immutable: addresses are below */
-	_Atomic uint32_t forking; /* a fork is copying: see fault_waits_for_fork() */
 	struct space_arena *arenas; /* immutable */
 	unsigned arena_count; /* one a CPU that there may be; immutable */
-	struct mm_space *next, **previous; /* under mm->list_lock */
+	_Alignas(64) struct address_map map;
+	_Alignas(64) _Atomic uint32_t forking; /* a fork is copying: fault_waits_for_fork() */
 	/* Some page was pinned once. Set under the entry lock of the page before it is pinned, so
 	 * whoever has that lock later sees it. */
 	_Atomic bool has_pinned;
-	struct address_map map;
-	struct range_lock mapping;
-	struct space_usage usage;
 	_Atomic bool locks_memory; /* some mapping is, or was, mlocked */
 	_Atomic bool has_stacks; /* some mapping grows, or grew, down */
+	struct range_lock mapping;
+	_Alignas(64) struct space_usage usage;
 	struct addr_range heap; /* of brk, its end to the byte; under all of mapping */
 	uint8_t mlock_default; /* enum mlock_mode of new mappings; under all of mapping */
+	_Alignas(64) struct mm_cpu *home; /* whose list it is on; immutable */
+	struct mm_space *next, **previous; /* under home->list_lock */
 };
+
+/* This CPU's part of a manager. */
+static inline struct mm_cpu *mm_here(const struct mm *mm)
+{
+	return &mm->cpu[percpu_id() % mm->cpus];
+}
+
+/* mm_space_create with an id above `above`: a child's is above its parent's. */
+MM_MUST_CHECK int space_create_above(struct mm *mm, const struct host_space_ops *host,
+				     uint64_t window_bytes, uint64_t above, struct mm_space **out)
+	MAY_LOCK_ANY;
+/* All spaces, at a quiescent point: the first, and the one after s; NULL at the end. */
+struct mm_space *mm_first_space(const struct mm *mm);
+struct mm_space *mm_next_space(const struct mm_space *s);
 
 static inline struct mm_space *space_of(struct mapping_space *ms)
 {

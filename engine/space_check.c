@@ -297,7 +297,7 @@ void mm_check(struct mm *mm)
 	struct check_space *spaces = NULL;
 	size_t count = 0;
 
-	for (struct mm_space *s = mm->first_space; s; s = s->next) {
+	for (struct mm_space *s = mm_first_space(mm); s; s = mm_next_space(s)) {
 		spaces = check_room(spaces, count, sizeof(spaces[0]));
 		check_collect(s, &spaces[count]);
 		check_space(&spaces[count++]);

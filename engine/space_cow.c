@@ -91,7 +91,7 @@ static int copy_page(struct fault *f, uint32_t from, uint32_t *page) MAY_LOCK_AR
 		memory_file_dec(mm->memory, *page);
 		return bus_error(EIO); /* a file that was cut under us, or a disk that failed */
 	}
-	atomic_fetch_add_explicit(&mm->copied_pages, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&mm_here(mm)->copied_pages, 1, memory_order_relaxed);
 	return 0;
 }
 
@@ -140,7 +140,7 @@ static int copy_huge(struct fault *f) NO_TSA
 		return FAULT_SMALL;
 	memcpy(memory_file_memory(mf, page), memory_file_memory(mf, old), MM_HUGE_SIZE);
 	memory_file_mark_dirty_range(mf, page, MM_HUGE_PAGES);
-	atomic_fetch_add_explicit(&mm->copied_pages, MM_HUGE_PAGES, memory_order_relaxed);
+	atomic_fetch_add_explicit(&mm_here(mm)->copied_pages, MM_HUGE_PAGES, memory_order_relaxed);
 	struct node *spare = unit_take_deposit(f->s, old);
 
 	unit_deposit(f->s, page, spare);

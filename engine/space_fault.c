@@ -124,7 +124,7 @@ static int fault_huge(struct fault *f) NO_TSA
 		if (rc == -EBUSY)
 			return FAULT_SMALL;
 		if (mm->allow_fallback) {
-			atomic_fetch_add_explicit(&mm->fallbacks, 1, memory_order_relaxed);
+			atomic_fetch_add_explicit(&mm_here(mm)->fallbacks, 1, memory_order_relaxed);
 			return FAULT_SMALL;
 		}
 		map_unit_install(&f->s->map, &f->u, f->word);

@@ -382,8 +382,8 @@ static int copy_space(struct fork *f) NO_TSA
 int mm_fork(struct mm_space *parent, struct mm_space **child)
 {
 	struct fork f = { .parent = parent };
-	int rc = mm_space_create(parent->mm, parent->host ? parent->host->ops : &host_space_none,
-				 parent->end_page << MM_PAGE_SHIFT, &f.child);
+	int rc = space_create_above(parent->mm, parent->host ? parent->host->ops : &host_space_none,
+				    parent->end_page << MM_PAGE_SHIFT, parent->ms.id, &f.child);
 
 	if (rc)
 		return rc;

@@ -188,7 +188,7 @@ void unit_split(struct mm_space *s, struct map_unit *u, uint64_t gone, uint64_t 
 	vma_add(&s->mm->vma_pool, entry_vma(word), MAP_FANOUT - 1);
 	map_unit_expand(&s->map, u, unit_take_deposit(s, huge), words);
 	if (copied) {
-		atomic_fetch_add_explicit(&s->mm->demotions, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&mm_here(s->mm)->demotions, 1, memory_order_relaxed);
 		memory_file_dec_range(mf, huge, MM_HUGE_PAGES);
 	}
 }

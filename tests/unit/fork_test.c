@@ -7,6 +7,7 @@
 
 #include "tests/unit/space_fixture.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 #include "engine/inject.h"
@@ -440,6 +441,54 @@ static void pinned_pages_are_copied_at_once(void **state)
 }
 
 /* Every request for memory of a fork fails once: the parent is whole, nothing is left behind. */
+#define GENERATIONS 8
+
+/* On the first CPU of a set, or the next one if there is one. */
+static void run_on(const cpu_set_t *set, int which)
+{
+	cpu_set_t one;
+	int cpu = -1;
+
+	for (int i = 0; i < CPU_SETSIZE && which >= 0; i++)
+		if (CPU_ISSET(i, set)) {
+			cpu = i;
+			which--;
+		}
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+}
+
+/* Spaces are numbered by the CPU that makes them, and a child may be made on another than its
+ * parent: invalidation goes by ascending numbers, and has to meet the parent first. */
+static void a_child_is_numbered_above_its_parent(void **state)
+{
+	struct mm_space *generation[GENERATIONS];
+	struct fixture f;
+	cpu_set_t before;
+
+	(void)state;
+	fixture_open(&f, NULL, &host_space_none);
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	struct mm_space *parent = f.space;
+
+	for (unsigned i = 0; i < GENERATIONS; i++) {
+		run_on(&before, i % 3 ? 0 : 1);
+		assert_int_equal(mm_fork(parent, &generation[i]), 0);
+		assert_true(generation[i]->ms.id > parent->ms.id);
+		for (unsigned k = 0; k < i; k++)
+			assert_int_not_equal(generation[k]->ms.id, generation[i]->ms.id);
+		parent = i % 2 ? f.space : generation[i];
+	}
+	mm_check(f.mm); /* finds them on all lists */
+	for (unsigned i = 0; i < GENERATIONS; i++) {
+		run_on(&before, i % 2);
+		mm_space_destroy(generation[i]);
+	}
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+	fixture_close(&f);
+}
+
 static void a_fork_that_fails_leaves_nothing(void **state)
 {
 	enum inject_kind kinds[] = { INJECT_MEMORY, INJECT_MAPPING, INJECT_PAGE, INJECT_HOST };
@@ -511,6 +560,7 @@ int main(void)
 		cmocka_unit_test(a_huge_page_is_split_while_shared),
 		cmocka_unit_test(dontfork_mappings_stay_behind),
 		cmocka_unit_test(pinned_pages_are_copied_at_once),
+		cmocka_unit_test(a_child_is_numbered_above_its_parent),
 		cmocka_unit_test(a_fork_that_fails_leaves_nothing),
 	};
 
