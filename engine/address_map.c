@@ -166,7 +166,7 @@ struct place {
 	uint64_t word;
 };
 
-/* Within an RCU section. */
+/* map_descend with the way there. Within an RCU section. */
 static inline void descend(const struct address_map *m, uint64_t page, struct place *p)
 {
 	unsigned level;

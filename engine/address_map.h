@@ -58,17 +58,12 @@ static inline bool address_map_try_leaf(const struct address_map *m, uint64_t pa
 {
 	unsigned level;
 	struct node *top = map_top(m, page, &level);
-	entry_t *e = &top->entry[map_slot(page, level)];
 	bool locked = false;
+	entry_t *e;
+	uint64_t w;
 
 	mm_rcu_read_lock();
-	uint64_t w = atomic_load_explicit(e, memory_order_acquire);
-
-	while (w & ENTRY_CHILD) {
-		level--;
-		e = &entry_node(w)->entry[map_slot(page, level)];
-		w = atomic_load_explicit(e, memory_order_acquire);
-	}
+	e = map_descend(top, page, &level, &w);
 	*enough_found = enough && (w & (enough | ENTRY_LOCK | ENTRY_DEAD)) == enough;
 	/* A word of a vma index alone: absent, unlocked, mapped. seq_cst: space_invalidate(). */
 	if (!level && w && !(w & ~ENTRY_VMA_MASK))

@@ -111,6 +111,38 @@ static inline struct node *map_top(const struct address_map *m, uint64_t page, u
 	return m->root;
 }
 
+/* From a node that map_top gave, and its level, down to the entry that answers for page, its level
+ * and its word; in an RCU section. Step by step, with constant shifts. */
+static inline entry_t *map_descend(struct node *top, uint64_t page, unsigned *level, uint64_t *word)
+{
+	entry_t *e;
+	uint64_t w;
+
+	if (__builtin_expect(*level == MAP_LEVELS - 1, 0)) {
+		e = &top->entry[map_slot(page, 3)];
+		w = atomic_load_explicit(e, memory_order_acquire);
+		if (!(w & ENTRY_CHILD))
+			goto out;
+		top = entry_node(w);
+	}
+	*level = 2;
+	e = &top->entry[map_slot(page, 2)];
+	w = atomic_load_explicit(e, memory_order_acquire);
+	if (w & ENTRY_CHILD) {
+		*level = 1;
+		e = &entry_node(w)->entry[map_slot(page, 1)];
+		w = atomic_load_explicit(e, memory_order_acquire);
+	}
+	if (w & ENTRY_CHILD) {
+		*level = 0;
+		e = &entry_node(w)->entry[map_slot(page, 0)];
+		w = atomic_load_explicit(e, memory_order_acquire);
+	}
+out:
+	*word = w;
+	return e;
+}
+
 /*
  * The same as address_map_peek for a page of the short cut that has an entry of 4 KiB or 2 MiB, in
  * straight line and without a call. False: nothing was found out.
@@ -119,22 +151,14 @@ static inline bool address_map_peek_quick(const struct address_map *m, uint64_t 
 					  uint64_t *word)
 {
 	unsigned long ctr;
+	unsigned level = MAP_LEVELS - 2;
 
 	if (__builtin_expect(page >> (9 * (MAP_LEVELS - 1)) !=
 				     atomic_load_explicit(&m->near_slot, memory_order_acquire),
 			     0) ||
 	    !mm_rcu_try_read_lock(&ctr))
 		return false;
-	struct node *n = atomic_load_explicit(&m->near, memory_order_relaxed);
-	uint64_t w = atomic_load_explicit(&n->entry[map_slot(page, 2)], memory_order_acquire);
-
-	if (__builtin_expect(w & ENTRY_CHILD, 1))
-		w = atomic_load_explicit(&entry_node(w)->entry[map_slot(page, 1)],
-					 memory_order_acquire);
-	if (__builtin_expect(w & ENTRY_CHILD, 1))
-		w = atomic_load_explicit(&entry_node(w)->entry[map_slot(page, 0)],
-					 memory_order_acquire);
-	*word = w;
+	map_descend(atomic_load_explicit(&m->near, memory_order_relaxed), page, &level, word);
 	return mm_rcu_quick_read_unlock(ctr);
 }
 
@@ -144,31 +168,11 @@ static inline bool address_map_peek_quick(const struct address_map *m, uint64_t 
  */
 static inline uint64_t address_map_peek(const struct address_map *m, uint64_t page, unsigned *level)
 {
-	unsigned l;
-	struct node *n = map_top(m, page, &l);
+	struct node *top = map_top(m, page, level);
 	uint64_t word;
 
 	mm_rcu_read_lock();
-	word = atomic_load_explicit(&n->entry[map_slot(page, l)], memory_order_acquire);
-	if (__builtin_expect(l == MAP_LEVELS - 1, 0)) {
-		if (!(word & ENTRY_CHILD))
-			goto out;
-		word = atomic_load_explicit(&entry_node(word)->entry[map_slot(page, 2)],
-					    memory_order_acquire);
-	}
-	l = 2; /* from here step by step, with constant shifts */
-	if (word & ENTRY_CHILD) {
-		l = 1;
-		word = atomic_load_explicit(&entry_node(word)->entry[map_slot(page, 1)],
-					    memory_order_acquire);
-	}
-	if (word & ENTRY_CHILD) {
-		l = 0;
-		word = atomic_load_explicit(&entry_node(word)->entry[map_slot(page, 0)],
-					    memory_order_acquire);
-	}
-out:
+	map_descend(top, page, level, &word);
 	mm_rcu_read_unlock();
-	*level = l;
 	return word;
 }

@@ -394,7 +394,8 @@ int mm_fault(struct mm_space *s, uint64_t address, mm_access at)
 	return rc;
 }
 
-int mm_lookup(struct mm_space *s, uint64_t address, mm_access at, uint32_t *page, mm_access *perms)
+static __attribute__((noinline)) int lookup_slow(struct mm_space *s, uint64_t address, mm_access at,
+						 uint32_t *page, mm_access *perms)
 {
 	unsigned level;
 	uint64_t address_page = address >> MM_PAGE_SHIFT;
@@ -407,4 +408,11 @@ int mm_lookup(struct mm_space *s, uint64_t address, mm_access at, uint32_t *page
 		return -ENOENT;
 	mm_lookup_word(word, address, page, perms);
 	return 0;
+}
+
+int mm_lookup(struct mm_space *s, uint64_t address, mm_access at, uint32_t *page, mm_access *perms)
+{
+	if (mm_lookup_quick(s, address, at, page, perms))
+		return 0;
+	return lookup_slow(s, address, at, page, perms);
 }
