@@ -189,7 +189,7 @@ check_cppcheck()
 		rm -f build/lint/*.a? build/lint/files.txt
 	touch build/lint/.kept
 	cppcheck --quiet --cppcheck-build-dir=build/lint --std=c11 --enable=warning,portability -j "$JOBS" -I. -D_GNU_SOURCE \
-		-D__x86_64__ --inline-suppr --suppress=missingIncludeSystem --suppress=arrayIndexThenCheck \
+		-D__x86_64__ -D__cppcheck__ --inline-suppr --suppress=missingIncludeSystem --suppress=arrayIndexThenCheck \
 		--suppress=autoVariables:harness/hlog.c \
 		--library=ci/cppcheck.cfg engine workloads translators harness 2>&1
 }

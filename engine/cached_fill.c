@@ -149,6 +149,8 @@ static void fill_end(struct cached_file *cf, struct fill *f) MAY_LOCK_DATA
 
 		if (!f->ours[i])
 			continue;
+		if (page)
+			refcache_adopt(cf->mf, page);
 		atomic_store_explicit(&f->slot[i], page, memory_order_release);
 		published += page != 0;
 		if (page)

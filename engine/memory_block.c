@@ -407,6 +407,8 @@ bool memory_file_inc_not_zero(struct memory_file *mf, uint32_t page)
 	struct memory_block *b = memory_file_block(mf, page);
 	uint32_t old;
 
+	if (refcache_counts(mf->refcache, &mf->counts[page]))
+		return refcache_revive(mf->refcache, page);
 	if (atomic_load_explicit(&b->whole, memory_order_acquire))
 		memory_file_split_block(mf, b);
 	old = atomic_load_explicit(&mf->counts[page], memory_order_relaxed);
@@ -425,6 +427,8 @@ uint32_t memory_file_count(struct memory_file *mf, uint32_t page)
 
 	if (word)
 		return word & BLOCK_COUNT_MASK;
+	if (refcache_counts(mf->refcache, &mf->counts[page]))
+		return refcache_count(mf->refcache, page);
 	return atomic_load_explicit(&mf->counts[page], memory_order_acquire) &
 	       MEMORY_PAGE_COUNT_MASK;
 }

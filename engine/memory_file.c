@@ -241,6 +241,7 @@ static void memory_file_release(struct memory_file *mf)
 		if (fd >= 0)
 			os_memory_close(fd);
 	}
+	refcache_destroy(mf);
 	tables_release(mf);
 	os_memory_release(p->pools, pools_bytes(p));
 	free(p);
@@ -272,7 +273,7 @@ int memory_file_create(const struct memory_file_opts *opts, struct memory_file *
 		}
 		p->span = p->span / 2 / CHUNK_BYTES * CHUNK_BYTES;
 	}
-	if (!p->pools) {
+	if (!p->pools || (opts->sharded && refcache_create(mf))) {
 		memory_file_release(mf);
 		return -ENOMEM;
 	}
@@ -318,7 +319,10 @@ static uint64_t live_pages(struct memory_file *mf)
 void memory_file_destroy(struct memory_file *mf)
 {
 	uint32_t foreign = atomic_load_explicit(&mf->private->foreign_files, memory_order_acquire);
-	uint64_t live = live_pages(mf);
+	uint64_t live;
+
+	refcache_reconcile(mf);
+	live = live_pages(mf);
 
 	if (foreign)
 		mm_fail("a memory file ends with %u foreign files, not detached or referenced",
@@ -344,6 +348,7 @@ void memory_file_get_stat(struct memory_file *mf, struct memory_file_stat *out)
 	uint32_t end = atomic_load_explicit(&p->next_chunk, memory_order_acquire);
 
 	*out = (struct memory_file_stat){ 0 };
+	refcache_reconcile(mf);
 	out->live_pages = live_pages(mf);
 	out->metadata_bytes = sizeof(*mf) + sizeof(*p) + backed_bytes(p->pools, pools_bytes(p)) +
 			      backed_bytes(p->chunks, end * sizeof(p->chunks[0]));
@@ -359,6 +364,11 @@ void memory_file_get_stat(struct memory_file *mf, struct memory_file_stat *out)
 				     pages * sizeof(mf->pins[0])) +
 			backed_bytes(mf->blocks + CHUNK_BLOCKS, blocks * sizeof(mf->blocks[0]));
 	}
+	if (mf->refcache)
+		out->metadata_bytes +=
+			refcache_bytes(mf->refcache) +
+			backed_bytes((void *)mf->refcache->links,
+				     (uint64_t)end * MEMORY_CHUNK_PAGES * sizeof(uint32_t));
 	for (int i = 0; i < KIND_COUNT; i++) {
 		int fd = atomic_load_explicit(&p->kinds[i].fd, memory_order_acquire);
 
@@ -403,6 +413,7 @@ static void check_block(struct memory_file *mf, uint32_t index)
 		MM_CHECK(state == BLOCK_CPU || !(word & MEMORY_PAGE_SINGLE));
 		MM_CHECK(!(word & MEMORY_PAGE_SINGLE) || word & MEMORY_PAGE_COUNT_MASK);
 		MM_CHECK(b->counted || !word);
+		MM_CHECK(!(word & MEMORY_PAGE_SHARDED) || word & MEMORY_PAGE_SINGLE);
 		if (state == BLOCK_CPU) {
 			MM_CHECK(!(both & bit));
 			MM_CHECK(!((b->free_local[i / 64] | remote) & bit) ||
@@ -419,6 +430,7 @@ void memory_file_check(struct memory_file *mf)
 	uint32_t end = atomic_load_explicit(&p->next_chunk, memory_order_acquire);
 	int64_t resident_blocks = 0, retained = 0;
 
+	refcache_reconcile(mf);
 	for (uint32_t chunk = 1; chunk < end; chunk++) {
 		struct memory_chunk *c = &p->chunks[chunk];
 		uint32_t free_count = 0;

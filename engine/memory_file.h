@@ -32,6 +32,7 @@
 #include "engine/interfaces.h"
 #include "engine/mappable_list.h"
 #include "engine/memory_types.h"
+#include "engine/refcache.h"
 
 #define MEMORY_CHUNK_PAGES (UINT32_C(1) << 18) /* 1 GiB */
 #define MEMORY_NODE_ANY (-1)
@@ -44,6 +45,7 @@ struct memory_file_opts {
 	uint64_t max_bytes; /* host memory in use or retained at most; 0 = no limit */
 	uint64_t retain_bytes; /* freed memory kept for reuse; 0 = default (256 MiB) */
 	bool allow_fallback; /* a missing huge page may become 4 KiB pages (flagged) */
+	bool sharded; /* mappables' 4 KiB pages are counted per CPU: refcache.h */
 };
 
 struct memory_file_stat {
@@ -64,6 +66,7 @@ struct memory_file {
 	unsigned char *window; /* immutable base */
 	_Atomic uint32_t *pins; /* immutable base */
 	uint32_t page_limit; /* immutable: page numbers are below this */
+	struct refcache *refcache; /* immutable; NULL: all counts are atomic */
 	struct mappable_list mappables; /* that hold references to pages: for mm_check() */
 	struct memory_file_private *private; /* the rest: memory_file.c */
 };
@@ -71,7 +74,7 @@ struct memory_file {
 /* 0, -ENOMEM, -errno of memfd_create. opts NULL: defaults. */
 MM_MUST_CHECK int memory_file_create(const struct memory_file_opts *opts, struct memory_file **out);
 /* All references must be gone (leaks are reported through mm_fail with their number). */
-void memory_file_destroy(struct memory_file *mf);
+void memory_file_destroy(struct memory_file *mf) MAY_LOCK_ARENA;
 
 /* ---- allocate one page ---- */
 /* node: preferred node or MEMORY_NODE_ANY (by the caller's policy: node_choice.h). *page gets one
@@ -153,16 +156,20 @@ static inline void memory_file_inc(struct memory_file *mf, uint32_t page) MAY_LO
 {
 	struct memory_block *b = memory_file_block(mf, page);
 
+	if (refcache_inc(mf->refcache, &mf->counts[page], page))
+		return;
 	if (__builtin_expect(atomic_load_explicit(&b->whole, memory_order_acquire) != 0, 0))
 		memory_file_split_block(mf, b);
 	atomic_fetch_add_explicit(&mf->counts[page], 1, memory_order_relaxed);
 }
 
-/* -1; the last one frees the page. */
+/* -1; the last one frees the page (a sharded one: the third pass after it). */
 static inline void memory_file_dec(struct memory_file *mf, uint32_t page) MAY_LOCK_ARENA
 {
 	struct memory_block *b = memory_file_block(mf, page);
 
+	if (refcache_dec(mf->refcache, &mf->counts[page], page))
+		return;
 	if (__builtin_expect(atomic_load_explicit(&b->whole, memory_order_acquire) != 0, 0))
 		memory_file_split_block(mf, b);
 	/* seq_cst: pairs with unreserve, see memory_block.c. */
@@ -175,7 +182,8 @@ static inline void memory_file_dec(struct memory_file *mf, uint32_t page) MAY_LO
 /* The same for `pages` pages from first; an aligned 512 in whole mode is one operation. */
 void memory_file_inc_range(struct memory_file *mf, uint32_t first, uint32_t pages) MAY_LOCK_BLOCK;
 void memory_file_dec_range(struct memory_file *mf, uint32_t first, uint32_t pages) MAY_LOCK_ARENA;
-/* +1 unless the page has no reference (then false): for whoever holds only a hint. */
+/* +1 unless the page has no reference (then false): for whoever holds only a hint. A sharded page
+ * may be had as long as it is not free. */
 bool memory_file_inc_not_zero(struct memory_file *mf, uint32_t page) MAY_LOCK_BLOCK;
 /* The references of a page now; exact only if nobody changes them. */
 uint32_t memory_file_count(struct memory_file *mf, uint32_t page);

@@ -187,6 +187,8 @@ static struct memory_block *pool_fetch(struct memory_file *mf, struct memory_poo
 	struct memory_block *b;
 	uint32_t index;
 
+	if (mf->refcache)
+		refcache_step(mf->refcache);
 	*rc = memory_chunk_take(mf, &p->arenas[node][PAGE_4K], 1, &index);
 	if (*rc)
 		return NULL;
@@ -248,6 +250,7 @@ int memory_file_alloc(struct memory_file *mf, int node, uint32_t *page)
 	struct memory_block *surplus = NULL, *fresh = NULL;
 	struct memory_pool *pool;
 	uint32_t found = 0, word;
+	bool reconciled = !mf->refcache;
 	int rc = 0;
 
 	node = memory_chunk_node(mf, node);
@@ -268,8 +271,11 @@ int memory_file_alloc(struct memory_file *mf, int node, uint32_t *page)
 		if (found)
 			break;
 		fresh = pool_fetch(mf, pool, node, &rc);
-		if (!fresh)
+		if (!fresh && reconciled)
 			break;
+		if (!fresh)
+			refcache_reconcile(mf); /* what is dead but not free yet */
+		reconciled = reconciled || !fresh;
 	}
 	if (__builtin_expect(surplus != NULL, 0))
 		give_surplus(mf, surplus);
@@ -354,6 +360,7 @@ void memory_pool_reclaim(struct memory_file *mf)
 {
 	struct memory_file_private *p = mf->private;
 
+	refcache_reconcile(mf);
 	for (unsigned i = 0; i < p->cpus * (unsigned)p->nodes; i++) {
 		struct memory_pool *pool = &p->pools[i];
 		struct memory_block *surplus = NULL;

@@ -3,7 +3,7 @@
  * memory_types.h - the words of the memory files: what a page's count word and a 2 MiB block are
  * made of.
  *
- *   page    4 KiB, named by its number n; counts[n] = dirty | single | references
+ *   page    4 KiB, named by its number n; counts[n] = dirty | single | sharded | references
  *   block   512 pages that the host can map as one; counted page by page, or as a whole
  *   chunk   512 blocks of one file, node and class (memory_chunk.h)
  *   run     pages reserved together, to be claimed one by one
@@ -24,10 +24,18 @@
 
 enum page_class { PAGE_4K = 0, PAGE_THP, PAGE_2M, PAGE_CLASS_COUNT };
 
-#define MEMORY_PAGE_COUNT_MASK UINT32_C(0x1fffffff)
+#define MEMORY_PAGE_COUNT_MASK UINT32_C(0x0fffffff)
 #define MEMORY_PAGE_DIRTY UINT32_C(0x80000000) /* may hold bytes other than zero */
 /* The page belongs to nobody's reservation: its last reference gives it back by itself. */
 #define MEMORY_PAGE_SINGLE UINT32_C(0x40000000)
+/*
+ * The count is this word's, modulo 2^26, plus what CPUs have in their tables (refcache.h). A page
+ * that is queued counts as referenced: it is not free before a review says so.
+ */
+#define MEMORY_PAGE_SHARDED UINT32_C(0x20000000)
+#define MEMORY_SHARD_QUEUED UINT32_C(0x08000000) /* waits for a review, or is under one */
+#define MEMORY_SHARD_TOUCHED UINT32_C(0x04000000) /* since the last review; only if queued */
+#define MEMORY_SHARD_COUNT_MASK UINT32_C(0x03ffffff)
 
 /* Block mode word: WHOLE | flags | count while the 512 pages are counted as one (then all their
  * own counts are 0), else 0. Rule 11. */

@@ -137,6 +137,7 @@ void mm_thread_leave(void)
 	MM_CHECK(thread_depth);
 	if (--thread_depth)
 		return;
+	os_rseq_forget();
 	urcu_memb_unregister_thread();
 	trap_thread_leave();
 }

@@ -42,7 +42,7 @@ struct mm_stat {
 };
 
 /* opts NULL: defaults. 0, -ENOMEM, -EINVAL (copy_bytes), -errno. */
-MM_MUST_CHECK int mm_create(const struct mm_opts *opts, struct mm **out);
+MM_MUST_CHECK int mm_create(const struct mm_opts *opts, struct mm **out) MAY_LOCK_ANY;
 /* All spaces and mappables are gone. Waits for a grace period. */
 void mm_destroy(struct mm *mm) MAY_LOCK_ANY;
 struct memory_file *mm_memory_file(struct mm *mm);

@@ -124,6 +124,7 @@ static int fill_unit(struct shared_memory *sm, uint64_t offset) MAY_LOCK_DATA
 	inside = offset < size_limit(sm);
 	absent = !atomic_load_explicit(slot, memory_order_relaxed);
 	if (inside && absent) {
+		refcache_adopt(sm->mf, fresh);
 		atomic_store_explicit(slot, fresh, memory_order_release);
 		atomic_fetch_add_explicit(&sm->resident_units, 1, memory_order_relaxed);
 	}

@@ -120,7 +120,7 @@ static int parse_option(const struct translator_option *o, struct translator_eng
 }
 
 static int memmap_open(const struct translator_option *options, struct translator_engine **out,
-		       char *error, size_t error_size)
+		       char *error, size_t error_size) MAY_LOCK_ANY
 {
 	struct translator_engine *e = calloc(1, sizeof(*e));
 	struct mm_opts opts = { 0 };

@@ -61,7 +61,8 @@ static void make_object(struct engine_object *o, unsigned i)
 
 static void open_engine(void)
 {
-	struct mm_opts opts = { .page_class = there.run->thp ? PAGE_THP : PAGE_4K,
+	struct mm_opts opts = { .memory.sharded = there.run->sharded,
+				.page_class = there.run->thp ? PAGE_THP : PAGE_4K,
 				.copy_bytes = there.run->wide_copies ? 16 * PAGE : PAGE };
 	uint64_t limit = there.run->limits ? NO_LIMIT_NEAR : UINT64_MAX;
 	struct mm_limits limits = {

@@ -379,6 +379,7 @@ void generate(uint64_t seed, size_t ops, struct run *run)
 	*run = (struct run){ .ops = calloc(ops, sizeof(struct op)), .thp = chance(&g, 50) };
 	run->limits = chance(&g, 50);
 	run->wide_copies = g.wide_copies = chance(&g, 30);
+	run->sharded = chance(&g, 50);
 	if (!run->ops)
 		abort();
 	g.alive[0] = true;

@@ -131,6 +131,8 @@ void run_write(const struct run *run, FILE *to)
 		fputs("wide copies\n", to);
 	if (run->limits)
 		fputs("limits\n", to);
+	if (run->sharded)
+		fputs("sharded\n", to);
 	for (size_t i = 0; i < run->count; i++) {
 		put(to, &run->ops[i]);
 		fputc('\n', to);
@@ -237,6 +239,8 @@ static bool read_line(char *line, struct run *run, size_t *room, const char **wh
 		return run->wide_copies = true;
 	if (!strcmp(line, "limits\n"))
 		return run->limits = true;
+	if (!strcmp(line, "sharded\n"))
+		return run->sharded = true;
 	if (run->count == *room) {
 		*room = *room ? 2 * *room : 64;
 		run->ops = realloc(run->ops, *room * sizeof(struct op));

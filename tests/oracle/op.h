@@ -9,7 +9,8 @@
  * sides add the base of their own window. What is compared lies in three areas of it.
  *
  * As text, an operation is a line: its name, then the fields that are not 0 as key=value. Lines
- * that begin with # say why a case exists; "class thp", "wide copies", "limits" set the engine up.
+ * that begin with # say why a case exists; "class thp", "wide copies", "limits", "sharded" set the
+ * engine up.
  */
 #pragma once
 
@@ -122,6 +123,7 @@ struct run {
 	bool thp; /* the engine's private anonymous memory comes in 2 MiB pages where it can */
 	bool wide_copies; /* a write copies neighbours too: no private mappings of objects then */
 	bool limits; /* the engine counts what is mapped, as it does when a limit is set */
+	bool sharded; /* references to objects' pages are counted per CPU */
 };
 
 /* The bytes that a copy_out or poke of `value` writes: at most COPY_BYTES_MAX. */

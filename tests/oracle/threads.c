@@ -329,7 +329,8 @@ static void disturb(struct shared *sh, uint64_t *random)
 
 static struct shared *open_shared(uint64_t seed, unsigned owners)
 {
-	struct mm_opts opts = { .page_class = seed % 2 ? PAGE_THP : PAGE_4K };
+	struct mm_opts opts = { .memory.sharded = seed / 2 % 2,
+				.page_class = seed % 2 ? PAGE_THP : PAGE_4K };
 	struct shared *sh = calloc(1, sizeof(*sh));
 
 	if (!sh)
