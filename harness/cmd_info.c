@@ -52,8 +52,8 @@ static json_t *pages_json(void)
 					       sizeof(error));
 
 		if (!rc)
-			rc = translator_spec_open(&spec, pages[i].name, "none", ENGINE_MEMORY,
-						  &engine, error, sizeof(error));
+			rc = translator_spec_open(&spec, pages[i].name, "none", "atomic",
+						  ENGINE_MEMORY, &engine, error, sizeof(error));
 		if (!rc)
 			spec.translator->close(engine);
 		put(all, pages[i].name,

@@ -26,7 +26,7 @@ static const struct result_benchmark *first_of(const struct result *result,
 
 		if (other->translator == &plan->translators[0] && other->workload == b->workload &&
 		    other->threads == b->threads && strcmp(other->pages, b->pages) == 0 &&
-		    strcmp(other->as, b->as) == 0 &&
+		    strcmp(other->as, b->as) == 0 && strcmp(other->refs, b->refs) == 0 &&
 		    memcmp(other->params, b->params, sizeof(b->params)) == 0)
 			return &result->benchmarks[i];
 	}

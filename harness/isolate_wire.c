@@ -77,6 +77,7 @@ void isolate_put_request(struct frame_writer *w, const struct runner_request *re
 	frame_put_text(w, b->name);
 	frame_put_text(w, b->pages);
 	frame_put_text(w, b->as);
+	frame_put_text(w, b->refs);
 	frame_put(w, b->params, sizeof(b->params));
 	frame_put(w, &b->rate, sizeof(b->rate));
 	frame_put(w, b->role_threads, sizeof(b->role_threads));
@@ -102,10 +103,12 @@ int isolate_take_request(struct frame_reader *r, struct isolate_held *held,
 	frame_take_text(r, held->name, sizeof(held->name));
 	frame_take_text(r, held->pages, sizeof(held->pages));
 	frame_take_text(r, held->as, sizeof(held->as));
+	frame_take_text(r, held->refs, sizeof(held->refs));
 	*b = (struct plan_benchmark){ .name = held->name,
 				      .workload = workload_find(held->workload),
 				      .pages = held->pages,
 				      .as = held->as,
+				      .refs = held->refs,
 				      .floor = PLAN_NONE,
 				      .fewest = PLAN_NONE };
 	frame_take(r, b->params, sizeof(b->params));

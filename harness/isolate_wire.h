@@ -48,7 +48,7 @@ struct isolate_held {
 	struct topology topology;
 	struct clock_source clock;
 	struct memory_policy policy;
-	char workload[64], name[512], pages[16], as[16];
+	char workload[64], name[512], pages[16], as[16], refs[16];
 	unsigned *cpus;
 };
 void isolate_put_request(struct frame_writer *w, const struct runner_request *request);

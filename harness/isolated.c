@@ -196,7 +196,8 @@ static void try_engine(const struct translator_spec *spec, struct frame_reader *
 	if (r->bad || !spec)
 		_exit(1);
 	snprintf(page->phase, sizeof(page->phase), "opening the engine");
-	rc = translator_spec_open(spec, pages, as, memory_max, &engine, error, sizeof(error));
+	rc = translator_spec_open(spec, pages, as, "atomic", memory_max, &engine, error,
+				  sizeof(error));
 	snprintf(page->phase, sizeof(page->phase), "closing the engine");
 	if (!rc)
 		spec->translator->close(engine);

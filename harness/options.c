@@ -281,6 +281,13 @@ const struct option option_table[OPTION_COUNT] = {
 			  .commands = FOR_RUN,
 			  .help = "open loop: so many operations begin each second, whatever they "
 				  "take" },
+	[OPTION_REFS] = { .name = "refs",
+			  .metavar = "atomic|sharded",
+			  .value = "atomic",
+			  .choices = (const char *const[]){ "atomic", "sharded", NULL },
+			  .list = true,
+			  .commands = FOR_RUN,
+			  .help = "how references to objects' pages are counted" },
 	[OPTION_REPEAT] = { .name = "repeat",
 			    .metavar = "5",
 			    .value = "5",

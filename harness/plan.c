@@ -30,8 +30,8 @@ struct planner {
 	plan_describe *describe;
 	const struct workload *workloads[WORKLOADS_MAX];
 	size_t workload_count;
-	char **pages, **as, **params;
-	size_t pages_count, as_count, param_count;
+	char **pages, **as, **refs, **params;
+	size_t pages_count, as_count, refs_count, param_count;
 	unsigned threads[COUNTS_MAX];
 	size_t thread_count;
 	char *error;
@@ -199,17 +199,20 @@ static void add_skip(struct planner *p, const struct workload *w,
 }
 
 /* Why this cannot be measured at all, or NULL; the caller frees it. */
-static char *reason_to_skip(const struct planner *p, const struct workload *w,
-			    const struct translator_spec *spec, const char *pages, unsigned threads)
+static char *reason_to_skip(const struct planner *p, const struct plan_benchmark *b)
 {
-	uint64_t needs = w->needs;
+	const struct translator_spec *spec = b->translator;
+	uint64_t needs = b->workload->needs;
 	char missing[160], *reason = NULL;
+	unsigned threads = b->threads;
 	int rc = 0;
 
-	if (spec && strcmp(pages, "2m") == 0)
+	if (spec && strcmp(b->pages, "2m") == 0)
 		needs |= TRANSLATOR_CAN_HUGE_2M;
-	if (spec && strcmp(pages, "thp") == 0)
+	if (spec && strcmp(b->pages, "thp") == 0)
 		needs |= TRANSLATOR_CAN_THP;
+	if (spec && strcmp(b->refs, "sharded") == 0)
+		needs |= TRANSLATOR_CAN_SHARD_REFERENCES;
 	if (spec && spec->lost)
 		rc = asprintf(&reason, "%s", spec->lost);
 	else if (spec && (needs & ~spec->translator->capabilities))
@@ -224,24 +227,19 @@ static char *reason_to_skip(const struct planner *p, const struct workload *w,
 	return reason;
 }
 
-static int add_benchmark(struct planner *p, const struct workload *w,
-			 const struct translator_spec *spec, const char *pages, const char *as,
-			 const uint64_t params[8], unsigned asked)
+/* b: all but its threads and CPUs. */
+static int add_benchmark(struct planner *p, struct plan_benchmark b, unsigned asked)
 {
 	struct plan *plan = p->plan;
-	struct plan_benchmark b = {
-		.workload = w, .translator = spec, .pages = pages, .pages_asked = pages, .as = as
-	};
 	bool wrapped;
 	char *reason;
 	int rc;
 
-	memcpy(b.params, params, sizeof(b.params));
-	b.rate = w->is_floor ? 0 : p->options->rate;
-	b.threads = share_threads(w, asked, b.role_threads);
-	reason = reason_to_skip(p, w, spec, pages, b.threads);
+	b.rate = b.workload->is_floor ? 0 : p->options->rate;
+	b.threads = share_threads(b.workload, asked, b.role_threads);
+	reason = reason_to_skip(p, &b);
 	if (reason) {
-		add_skip(p, w, spec, reason);
+		add_skip(p, b.workload, b.translator, reason);
 		return 0;
 	}
 	b.cpus = calloc(b.threads, sizeof(*b.cpus));
@@ -255,7 +253,7 @@ static int add_benchmark(struct planner *p, const struct workload *w,
 		if (asprintf(&text, "needs %u threads, and --place %s has fewer CPUs", b.threads,
 			     p->options->text[OPTION_PLACE]) < 0)
 			abort();
-		add_skip(p, w, spec, text);
+		add_skip(p, b.workload, b.translator, text);
 		free(b.cpus);
 		return 0;
 	}
@@ -269,11 +267,10 @@ static int add_benchmark(struct planner *p, const struct workload *w,
 }
 
 /* All combinations of the values of its parameters. */
-static int add_combinations(struct planner *p, const struct workload *w,
-			    const struct translator_spec *spec, const char *pages, const char *as,
-			    unsigned threads)
+static int add_combinations(struct planner *p, struct plan_benchmark b, unsigned threads)
 {
-	uint64_t values[8][COUNTS_MAX], params[8] = { 0 };
+	const struct workload *w = b.workload;
+	uint64_t values[8][COUNTS_MAX];
 	size_t counts[8], combinations = 1;
 	unsigned count = 0;
 	int rc = 0;
@@ -286,10 +283,10 @@ static int add_combinations(struct planner *p, const struct workload *w,
 		size_t rest = i;
 
 		for (unsigned k = 0; k < count; k++) {
-			params[k] = values[k][rest % counts[k]];
+			b.params[k] = values[k][rest % counts[k]];
 			rest /= counts[k];
 		}
-		rc = add_benchmark(p, w, spec, pages, as, params, threads);
+		rc = add_benchmark(p, b, threads);
 	}
 	return rc;
 }
@@ -297,29 +294,37 @@ static int add_combinations(struct planner *p, const struct workload *w,
 static int add_workload(struct planner *p, const struct workload *w,
 			const struct translator_spec *spec)
 {
+	size_t settings = w->is_floor ? 1 : p->pages_count * p->as_count * p->refs_count;
 	int rc = 0;
 
 	for (size_t n = 0; n < p->thread_count && !rc; n++) {
-		if (w->is_floor) {
-			rc = add_combinations(p, w, NULL, "4k", "none", p->threads[n]);
-			continue;
-		}
-		for (size_t i = 0; i < p->pages_count && !rc; i++) {
-			for (size_t j = 0; j < p->as_count && !rc; j++)
-				rc = add_combinations(p, w, spec, p->pages[i],
-						      w->only_as ? w->only_as : p->as[j],
-						      p->threads[n]);
+		for (size_t i = 0; i < settings && !rc; i++) {
+			struct plan_benchmark b = { .workload = w,
+						    .translator = spec,
+						    .pages = "4k",
+						    .as = "none",
+						    .refs = "atomic" };
+
+			if (!w->is_floor) {
+				b.refs = p->refs[i % p->refs_count];
+				b.as = p->as[i / p->refs_count % p->as_count];
+				b.pages = p->pages[i / p->refs_count / p->as_count];
+			}
+			if (w->only_as)
+				b.as = w->only_as;
+			rc = add_combinations(p, b, p->threads[n]);
 		}
 	}
 	return rc;
 }
 
-/* Stable words: pages and as outlive the option lists that they were read from. */
+/* Stable words: pages, as and refs outlive the option lists that they were read from. */
 static const char *constant_word(const char *word)
 {
-	static const char *const words[] = { "4k", "thp", "2m", "auto", "none", "mmap" };
+	static const char *const words[] = { "4k",   "thp",  "2m",     "auto",
+					     "none", "mmap", "atomic", "sharded" };
 
-	for (size_t i = 0; i < 6; i++) {
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (strcmp(words[i], word) == 0)
 			return words[i];
 	}
@@ -346,6 +351,7 @@ static int add_all(struct planner *p)
 		b->pages = constant_word(b->pages);
 		b->pages_asked = b->pages;
 		b->as = constant_word(b->as);
+		b->refs = constant_word(b->refs);
 	}
 	return rc;
 }
@@ -446,6 +452,7 @@ int plan_create(struct plan *plan, const struct options *options, const struct t
 	plan->quick = !options->argument_count;
 	p.pages_count = options_list(options->text[OPTION_PAGES], &p.pages);
 	p.as_count = options_list(options->text[OPTION_AS], &p.as);
+	p.refs_count = options_list(options->text[OPTION_REFS], &p.refs);
 	p.param_count = options_list(options->text[OPTION_PARAM], &p.params);
 	rc = read_options(&p);
 	if (!rc)
@@ -456,6 +463,7 @@ int plan_create(struct plan *plan, const struct options *options, const struct t
 	}
 	options_list_free(p.pages, p.pages_count);
 	options_list_free(p.as, p.as_count);
+	options_list_free(p.refs, p.refs_count);
 	options_list_free(p.params, p.param_count);
 	return rc;
 }
@@ -495,6 +503,8 @@ static void benchmark_rename(struct plan_benchmark *b, const struct options *opt
 			b->pages, b->as);
 	else
 		fprintf(out, "%s", b->workload->name);
+	if (strcmp(b->refs, "atomic") != 0)
+		fprintf(out, "/refs=%s", b->refs);
 	fprintf(out, "/place=%s", options->text[OPTION_PLACE]);
 	if (strcmp(options->text[OPTION_MEM], "local") != 0)
 		fprintf(out, "/mem=%s", options->text[OPTION_MEM]);
@@ -516,6 +526,7 @@ static bool same_but_threads(const struct plan_benchmark *a, const struct plan_b
 {
 	return a->workload == b->workload && a->translator == b->translator &&
 	       strcmp(a->pages, b->pages) == 0 && strcmp(a->as, b->as) == 0 &&
+	       strcmp(a->refs, b->refs) == 0 &&
 	       memcmp(a->params, b->params, sizeof(a->params)) == 0;
 }
 

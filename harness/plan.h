@@ -29,6 +29,7 @@ struct plan_benchmark {
 	const char *pages; /* "4k", "thp", "2m"; "auto" until it is resolved */
 	const char *pages_asked; /* as typed */
 	const char *as;
+	const char *refs; /* "atomic", "sharded" */
 	uint64_t params[8];
 	double rate; /* operations per second of role 0, all its threads; 0: closed loop */
 	unsigned threads;

@@ -71,6 +71,7 @@ double probe_overhead(const struct clock_source *clock, const struct topology *t
 				    .workload = workload,
 				    .pages = "4k",
 				    .as = "none",
+				    .refs = "atomic",
 				    .threads = 1,
 				    .role_threads = { 1 } };
 	struct runner_request request = { .benchmark = &b,

@@ -480,6 +480,7 @@ static json_t *benchmark_json(const struct result *result, const struct result_b
 	set(o, "pages_per_op", integer((w->pages_per_op ? w->pages_per_op : 1) * page));
 	set(o, "pages", json_string(b->plan->pages));
 	set(o, "as", json_string(b->plan->as));
+	set(o, "refs", json_string(b->plan->refs));
 	set(o, "params", params);
 	set(o, "placement", placement_json(result, b));
 	set(o, "threads", integer(b->plan->threads));

@@ -412,8 +412,8 @@ static void conduct(const struct runner_request *request, struct runner_result *
 	}
 	phase("opening the engine");
 	if (t && !rc)
-		rc = translator_spec_open(b->translator, b->pages, b->as, request->memory_max,
-					  &shared->run.engine, result->error,
+		rc = translator_spec_open(b->translator, b->pages, b->as, b->refs,
+					  request->memory_max, &shared->run.engine, result->error,
 					  sizeof(result->error));
 	if (!rc && (!shared->batch_min || shared->batch_min > WORKLOAD_BATCH_MAX)) {
 		rc = -EINVAL;

@@ -25,9 +25,13 @@ const struct translator *const translator_table[] = {
 };
 
 const char *const translator_capabilities[] = {
-	"objects", "references",       "spaces",	"protect", "discard", "touch",	 "huge-2m",
-	"thp",	   "computes-nothing", "fork",		"remap",   "io",      "private", "files",
-	"batch",   "self-check",       "keeps-threads", NULL,
+	"objects",    "references",    "spaces",
+	"protect",    "discard",       "touch",
+	"huge-2m",    "thp",	       "computes-nothing",
+	"fork",	      "remap",	       "io",
+	"private",    "files",	       "batch",
+	"self-check", "keeps-threads", "sharded-references",
+	NULL,
 };
 
 static int find_translator(struct translator_spec *spec, const char *name, char *error, size_t size)
@@ -156,10 +160,10 @@ void translator_spec_lose(struct translator_spec *spec, int rc, const char *reas
 }
 
 int translator_spec_open(const struct translator_spec *spec, const char *pages, const char *as,
-			 uint64_t memory_max, struct translator_engine **engine, char *error,
-			 size_t size)
+			 const char *refs, uint64_t memory_max, struct translator_engine **engine,
+			 char *error, size_t size)
 {
-	struct translator_option options[OPTIONS_MAX + 4] = { { 0 } };
+	struct translator_option options[OPTIONS_MAX + 5] = { { 0 } };
 	char bytes[32], reason[400] = "";
 	size_t count = 0;
 	int rc;
@@ -168,6 +172,8 @@ int translator_spec_open(const struct translator_spec *spec, const char *pages, 
 	options[count++] = (struct translator_option){ "pages", pages };
 	options[count++] = (struct translator_option){ "as", as };
 	options[count++] = (struct translator_option){ "memory_max", bytes };
+	if (strcmp(refs, "atomic") != 0) /* what all do; an older plug-in need not know the word */
+		options[count++] = (struct translator_option){ "refs", refs };
 	/* The user's come last, so that pages=2m in a specification wins. */
 	memcpy(options + count, spec->options, spec->option_count * sizeof(options[0]));
 	rc = spec->translator->open(options, engine, reason, sizeof(reason));

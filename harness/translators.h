@@ -48,13 +48,13 @@ void translator_spec_describe(struct translator_spec *spec, const char *name, co
 void translator_spec_lose(struct translator_spec *spec, int rc, const char *reason);
 
 /*
- * Opens an engine with the user's options and pages, as, memory_max (bytes). 0 or -errno with a
- * sentence: -EINVAL an option is wrong, -ENODEV this machine lacks what was asked. Not for one
- * that is only described.
+ * Opens an engine with the user's options and pages, as, refs, memory_max (bytes). 0 or -errno
+ * with a sentence: -EINVAL an option is wrong, -ENODEV this machine lacks what was asked. Not for
+ * one that is only described.
  */
 int translator_spec_open(const struct translator_spec *spec, const char *pages, const char *as,
-			 uint64_t memory_max, struct translator_engine **engine, char *error,
-			 size_t size) __attribute__((warn_unused_result));
+			 const char *refs, uint64_t memory_max, struct translator_engine **engine,
+			 char *error, size_t size) __attribute__((warn_unused_result));
 
 /* Names of the capability bits, in the order of the bits, ends with NULL. */
 extern const char *const translator_capabilities[];

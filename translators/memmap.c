@@ -100,6 +100,13 @@ static int parse_option(const struct translator_option *o, struct translator_eng
 			       : refuse(error, size, -EINVAL, "memmap knows as=none and mmap, not",
 					o->value);
 	}
+	if (!strcmp(o->key, "refs")) {
+		opts->memory.sharded = !strcmp(o->value, "sharded");
+		return opts->memory.sharded || !strcmp(o->value, "atomic")
+			       ? 0
+			       : refuse(error, size, -EINVAL,
+					"memmap knows refs=atomic and sharded, not", o->value);
+	}
 	if (!strcmp(o->key, "memory_max") && !parse_bytes(o->value, &opts->memory.max_bytes))
 		return 0;
 	if (!strcmp(o->key, "retain") && !parse_bytes(o->value, &opts->memory.retain_bytes))
@@ -114,9 +121,11 @@ static int parse_option(const struct translator_option *o, struct translator_eng
 	if (!strcmp(o->key, "memory_max") || !strcmp(o->key, "retain") || !strcmp(o->key, "copy") ||
 	    !strcmp(o->key, "fallback"))
 		return refuse(error, size, -EINVAL, o->key, "a size (64m), or yes or no");
-	return refuse(error, size, -EINVAL,
-		      "memmap knows the options copy=BYTES, fallback=yes|no and retain=BYTES, not",
-		      o->key);
+	return refuse(
+		error, size, -EINVAL,
+		"memmap knows the options copy=BYTES, fallback=yes|no, refs=atomic|sharded and "
+		"retain=BYTES, not",
+		o->key);
 }
 
 static int memmap_open(const struct translator_option *options, struct translator_engine **out,
@@ -538,8 +547,8 @@ const struct translator translator_memmap = {
 	.capabilities = TRANSLATOR_CAN_OBJECTS | TRANSLATOR_CAN_REFERENCES | TRANSLATOR_CAN_SPACES |
 			TRANSLATOR_CAN_PROTECT | TRANSLATOR_CAN_DISCARD | TRANSLATOR_CAN_TOUCH |
 			TRANSLATOR_CAN_HUGE_2M | TRANSLATOR_CAN_THP | TRANSLATOR_CAN_FORK |
-			TRANSLATOR_CAN_REMAP | TRANSLATOR_CAN_IO | TRANSLATOR_CAN_PRIVATE |
-			TRANSLATOR_CAN_FILES | TRANSLATOR_CAN_SELF_CHECK |
+			TRANSLATOR_CAN_SHARD_REFERENCES | TRANSLATOR_CAN_REMAP | TRANSLATOR_CAN_IO |
+			TRANSLATOR_CAN_PRIVATE | TRANSLATOR_CAN_FILES | TRANSLATOR_CAN_SELF_CHECK |
 			TRANSLATOR_KEEPS_THREADS, /* liburcu's */
 	.open = memmap_open,
 	.close = memmap_close,

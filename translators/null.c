@@ -35,7 +35,7 @@ static int null_open(const struct translator_option *options, struct translator_
 {
 	for (; options && options->key; options++) {
 		if (!strcmp(options->key, "pages") || !strcmp(options->key, "as") ||
-		    !strcmp(options->key, "memory_max"))
+		    !strcmp(options->key, "memory_max") || !strcmp(options->key, "refs"))
 			continue;
 		snprintf(error, error_size, "null has no option '%s'.", options->key);
 		return -EINVAL;
@@ -254,7 +254,7 @@ const struct translator translator_null = {
 			TRANSLATOR_CAN_HUGE_2M | TRANSLATOR_CAN_THP | TRANSLATOR_COMPUTES_NOTHING |
 			TRANSLATOR_CAN_FORK | TRANSLATOR_CAN_REMAP | TRANSLATOR_CAN_IO |
 			TRANSLATOR_CAN_PRIVATE | TRANSLATOR_CAN_FILES | TRANSLATOR_CAN_BATCH |
-			TRANSLATOR_CAN_SELF_CHECK,
+			TRANSLATOR_CAN_SELF_CHECK | TRANSLATOR_CAN_SHARD_REFERENCES,
 	.open = null_open,
 	.close = null_close,
 	.thread_enter = null_thread_enter,

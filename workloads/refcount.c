@@ -2,8 +2,9 @@
 /*
  * refcount.c - the common part of refcount-own and refcount-shared.
  *
- * The mapping holds one reference to each page throughout, so a count never reaches zero while
- * workers run. If they lost or left one, unmapping frees too few or too many pages: verify looks.
+ * The pages are an object's: those that many spaces, and devices, count on. The object holds one
+ * reference to each page throughout, so a count never reaches zero while workers run. If they lost
+ * or left one, punching the object frees too few or too many pages: verify looks.
  */
 #include "workloads/refcount.h"
 
@@ -38,10 +39,14 @@ int refcount_setup(struct workload_run *run)
 	if (!run->data)
 		return -ENOMEM;
 	rc = region_space_create(run, run->worker_count);
+	if (!rc)
+		rc = region_object_create(run, region_start(run, run->worker_count - 1) + page);
 	for (unsigned i = 0; i < run->worker_count && !rc; i++) {
-		rc = region_map(run, region_start(run, i), page, NULL, 0);
+		uint64_t at = region_start(run, i);
+
+		rc = region_map(run, at, page, run->object, at);
 		if (!rc)
-			rc = region_fault(run, region_start(run, i), page);
+			rc = region_fault(run, at, page);
 	}
 	return rc;
 }
@@ -95,7 +100,7 @@ int refcount_verify(struct workload_run *run)
 	for (unsigned i = 0; i < run->worker_count && !rc; i++) {
 		rc = region_verify(run, region_start(run, i), page);
 		if (!rc)
-			rc = run->t->unmap(run->space, region_start(run, i), page);
+			rc = run->t->object_punch(run->object, region_start(run, i), page);
 	}
 	if (!rc)
 		rc = live_pages(run, &after);

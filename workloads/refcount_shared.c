@@ -15,7 +15,7 @@ const struct workload workload_refcount_shared = {
 	.description = "references to pages, all workers the same page",
 	.operation = "one reference taken and dropped",
 	.floor = "floor-fetch-add",
-	.needs = TRANSLATOR_CAN_SPACES | TRANSLATOR_CAN_REFERENCES,
+	.needs = TRANSLATOR_CAN_SPACES | TRANSLATOR_CAN_OBJECTS | TRANSLATOR_CAN_REFERENCES,
 	.params = { { "region", "bytes between the pages", 2 << 20 }, WORKLOAD_PARAM_BATCH },
 	.roles = { { .name = "counter", .run = refcount_run } },
 	.setup = refcount_setup,

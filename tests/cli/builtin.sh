@@ -23,4 +23,11 @@ run check linux:pages=2m
 expect "linux with pages=2m is not to be had" 4 'pages=4k and thp'
 run run fault-anon --translator linux:as=uffd --duration 10ms --progress none
 expect "an option that linux has not" 2 'linux knows'
+run run refcount-own refcount-shared --refs atomic,sharded --threads 1..max --duration 10ms \
+	--repeat 2 --progress none
+expect "counts of both kinds in one run" 0 'refcount-shared/pages=4k/as=none/refs=sharded'
+run run refcount-own --translator memmap:refs=shard --duration 10ms --progress none
+expect "another kind there is not" 2 'refs=atomic and sharded'
+run check memmap:refs=sharded --quick
+expect "memmap with sharded counts conforms" 0 'conforms'
 done_testing

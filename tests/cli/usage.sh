@@ -43,6 +43,7 @@ wrong "translator option without value" 'not key=value' run --translator null:x
 wrong "unknown pages" 'did you mean 4k\?' run --pages 4kb
 wrong "pages of a later issue" '1g' run --pages 1g
 wrong "address space of a later issue" 'uffd' run --as uffd
+wrong "unknown way to count" 'did you mean sharded\?' run --refs shard
 wrong "unknown placement" 'did you mean scatter\?' run --place scater
 wrong "broken CPU list" 'cpus' run fault-anon --place cpus:x
 wrong "unknown memory policy" 'did you mean local\?' run --mem locl

@@ -91,6 +91,29 @@ static void test_product_and_links(void **state)
 	unplan(&f);
 }
 
+static void test_refs_multiply(void **state)
+{
+	struct fixture f = planned(SMALL, "refcount-own", "--translator", "null,biglock", "--refs",
+				   "atomic,sharded", "--as", "none,mmap", NULL);
+	size_t plain =
+		plan_find(&f.plan, "null/refcount-own/pages=4k/as=mmap/place=compact/threads=1");
+	size_t sharded = plan_find(&f.plan, "null/refcount-own/pages=4k/as=mmap/refs=sharded/"
+					    "place=compact/threads=1");
+
+	(void)state;
+	assert_int_equal(f.rc, 0);
+	/* 2 spaces x 2 ways to count, for biglock one; and the floor. */
+	assert_int_equal(f.plan.count, 7);
+	assert_int_equal(f.plan.skip_count, 1);
+	assert_non_null(strstr(f.plan.skips[0].reason, "sharded-references"));
+	/* The default is not part of the name, so that names stay. */
+	assert_int_not_equal(plain, PLAN_NONE);
+	assert_string_equal(f.plan.benchmarks[plain].refs, "atomic");
+	assert_int_not_equal(sharded, PLAN_NONE);
+	assert_string_equal(f.plan.benchmarks[sharded].refs, "sharded");
+	unplan(&f);
+}
+
 static void test_params_multiply(void **state)
 {
 	struct fixture f = planned(SMALL, "fault-anon", "--translator", "null", "--param",
@@ -235,6 +258,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_named_workload_brings_its_floor),
 		cmocka_unit_test(test_product_and_links),
+		cmocka_unit_test(test_refs_multiply),
 		cmocka_unit_test(test_params_multiply),
 		cmocka_unit_test(test_roles_get_their_threads),
 		cmocka_unit_test(test_one_cpu_skips_with_the_reason),

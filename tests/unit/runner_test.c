@@ -194,6 +194,7 @@ static struct runner_result repeat_at(const struct workload *workload, unsigned 
 					     .pages = "4k",
 					     .as = "none",
 					     .rate = rate,
+					     .refs = "atomic",
 					     .threads = threads,
 					     .role_threads = { threads } };
 	for (unsigned i = 0; i < threads; i++)
@@ -338,6 +339,7 @@ static void test_a_translator_is_asked(void **state)
 					    .translator = &spec,
 					    .pages = "4k",
 					    .as = "none",
+					    .refs = "atomic",
 					    .threads = 1,
 					    .role_threads = { 1 },
 					    .params = { 4 << 20, 1 } };
@@ -417,6 +419,7 @@ static void test_pages_on_another_node_are_counted(void **state)
 					    .translator = &spec,
 					    .pages = "4k",
 					    .as = "none",
+					    .refs = "atomic",
 					    .threads = 2,
 					    .role_threads = { 2 },
 					    .params = { 4 << 20, 1 } };
