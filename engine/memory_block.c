@@ -14,8 +14,15 @@
  * Pages of CPU-owned blocks carry MEMORY_PAGE_SINGLE in the word that the dec changes, so
  * whether the page is the dec's to free is decided in the same atomic step.
  *
- * Locks: block. The whole word changes by compare-and-swap; setting it, splitting it and taking
- * its last reference away happen under the block lock.
+ * A block that was split counts its pages by compare-and-swap, so that they can be frozen, one by
+ * one, when all have the same count: then it is whole again. Frozen words stay frozen: somebody who
+ * saw the block in pages mode may come as late as he likes, finds his page frozen, waits for the
+ * lock and looks again. Splitting thaws them, or the end of the last reference, when nobody can be
+ * on his way any more. Who counts on all 512 tries to join them before; whoever counts on a part
+ * does not. A block that never was whole counts by additions, and is never frozen.
+ *
+ * Locks: block. The mode changes by compare-and-swap; setting it, splitting, joining and taking
+ * the last reference away happen under the block lock.
  */
 #include "engine/memory_block.h"
 
@@ -116,7 +123,7 @@ int memory_block_make_whole(struct memory_file *mf, struct memory_block *b)
 	uint32_t first = memory_block_first(mf, b);
 	int rc;
 
-	if (atomic_load_explicit(&b->whole, memory_order_acquire))
+	if (atomic_load_explicit(&b->whole, memory_order_acquire) & BLOCK_WHOLE)
 		return -EBUSY;
 	for (uint32_t i = 0; b->counted && i < MM_HUGE_PAGES; i++)
 		if (atomic_load_explicit(&mf->counts[first + i], memory_order_acquire) &
@@ -158,7 +165,7 @@ static int block_touch(struct memory_file *mf, struct memory_block *b) MAY_LOCK_
 		return rc;
 	memory_block_lock(b);
 	state = atomic_load_explicit(&b->state, memory_order_relaxed);
-	if (atomic_load_explicit(&b->whole, memory_order_acquire)) {
+	if (atomic_load_explicit(&b->whole, memory_order_acquire) & BLOCK_WHOLE) {
 		rc = -EBUSY;
 	} else if (state == BLOCK_IDLE) {
 		if (memory_file_class(mf, memory_block_first(mf, b)) == PAGE_2M)
@@ -187,7 +194,7 @@ int memory_file_claim_slow(struct memory_file *mf, uint32_t page, uint32_t initi
 			return rc;
 	}
 	old = atomic_load_explicit(&mf->counts[page], memory_order_acquire);
-	if (old & MEMORY_PAGE_COUNT_MASK)
+	if (old & (MEMORY_PAGE_COUNT_MASK | MEMORY_PAGE_FROZEN))
 		return -EBUSY;
 	if (old & MEMORY_PAGE_DIRTY)
 		memory_block_zero_page(mf, page);
@@ -205,25 +212,117 @@ void memory_file_split_block(struct memory_file *mf, struct memory_block *b)
 	memory_block_lock(b);
 	/* Frozen: everybody who would change the word waits for the lock from here on. */
 	word = atomic_load_explicit(&b->whole, memory_order_acquire);
-	while (word &&
+	while (word & BLOCK_WHOLE &&
 	       !atomic_compare_exchange_weak_explicit(&b->whole, &word, word | BLOCK_CONVERTING,
 						      memory_order_acq_rel, memory_order_acquire))
 		;
-	if (word) {
+	if (word & BLOCK_WHOLE) {
 		uint32_t each = word & BLOCK_COUNT_MASK;
 
 		MM_TEST_POINT(memory_block_converting); /* the block held */
 		if (word & BLOCK_DIRTY)
 			each |= MEMORY_PAGE_DIRTY;
-		/* Or, not store: somebody may be marking a page dirty. */
-		for (unsigned i = 0; i < MM_HUGE_PAGES; i++)
-			atomic_fetch_or_explicit(&counts[i], each, memory_order_relaxed);
+		for (unsigned i = 0; i < MM_HUGE_PAGES; i++) {
+			uint32_t old = atomic_load_explicit(&counts[i], memory_order_relaxed);
+
+			/* Not a store: somebody may be marking a page dirty. */
+			while (!atomic_compare_exchange_weak_explicit(
+				&counts[i], &old, (old & MEMORY_PAGE_DIRTY) | each,
+				memory_order_release, memory_order_relaxed))
+				;
+		}
 		b->counted = 1;
 		if (atomic_load_explicit(&b->state, memory_order_relaxed) == BLOCK_IDLE)
 			atomic_store_explicit(&b->state, BLOCK_TOUCHED, memory_order_release);
-		atomic_store_explicit(&b->whole, 0, memory_order_release);
+		atomic_store_explicit(&b->whole, BLOCK_PAGES, memory_order_release);
 	}
 	memory_block_unlock(b);
+}
+
+static uint32_t count_in(uint32_t word)
+{
+	return word & MEMORY_PAGE_COUNT_MASK;
+}
+
+/* Freezes the words of all pages, if each has the same count, above 0; that count, or 0. */
+static uint32_t pages_freeze(_Atomic uint32_t *counts)
+{
+	uint32_t count = count_in(atomic_load_explicit(counts, memory_order_relaxed));
+
+	/* Nothing is written before it is likely to be of use. */
+	for (unsigned i = 0; i < MM_HUGE_PAGES; i++)
+		if (count_in(atomic_load_explicit(&counts[i], memory_order_relaxed)) != count)
+			return 0;
+	for (unsigned i = 0; count && i < MM_HUGE_PAGES; i++) {
+		uint32_t old = atomic_load_explicit(&counts[i], memory_order_relaxed);
+
+		while (count_in(old) == count &&
+		       !atomic_compare_exchange_weak_explicit(
+			       &counts[i], &old, old | MEMORY_PAGE_FROZEN, memory_order_acquire,
+			       memory_order_relaxed))
+			;
+		if (count_in(old) == count)
+			continue;
+		while (i-- > 0)
+			atomic_fetch_and_explicit(&counts[i], ~MEMORY_PAGE_FROZEN,
+						  memory_order_release);
+		return 0;
+	}
+	return count;
+}
+
+/* Pages that count alike are counted as one again. */
+static void block_join(struct memory_file *mf, struct memory_block *b) MAY_LOCK_BLOCK
+{
+	_Atomic uint32_t *counts = mf->counts + memory_block_first(mf, b);
+	uint32_t count = 0;
+
+	memory_block_lock(b);
+	if (atomic_load_explicit(&b->whole, memory_order_relaxed) == BLOCK_PAGES)
+		count = pages_freeze(counts);
+	if (count) {
+		MM_TEST_POINT(memory_block_joining); /* the block held */
+		if (atomic_load_explicit(&b->state, memory_order_relaxed) == BLOCK_TOUCHED)
+			atomic_store_explicit(&b->state, BLOCK_IDLE, memory_order_release);
+		atomic_store_explicit(&b->whole, BLOCK_WHOLE | count, memory_order_release);
+		/* Frozen they stay: who saw the block in pages mode and comes late looks again. */
+		for (unsigned i = 0; i < MM_HUGE_PAGES; i++)
+			atomic_fetch_and_explicit(&counts[i],
+						  MEMORY_PAGE_FROZEN | MEMORY_PAGE_DIRTY,
+						  memory_order_release);
+	}
+	memory_block_unlock(b);
+}
+
+/* Waits for whoever converts the block. */
+static void block_await(struct memory_block *b) MAY_LOCK_BLOCK
+{
+	memory_block_lock(b);
+	memory_block_unlock(b);
+}
+
+uint32_t memory_file_add(struct memory_file *mf, uint32_t page, uint32_t delta)
+{
+	struct memory_block *b = memory_file_block(mf, page);
+
+	for (;;) {
+		if (atomic_load_explicit(&b->whole, memory_order_acquire) & BLOCK_WHOLE)
+			memory_file_split_block(mf, b);
+		MM_TEST_POINT(memory_block_part); /* what the caller holds */
+		uint32_t old = atomic_load_explicit(&mf->counts[page], memory_order_acquire);
+
+		while (!(old & MEMORY_PAGE_FROZEN)) {
+			uint32_t now = (old & ~MEMORY_PAGE_COUNT_MASK) |
+				       ((old + delta) & MEMORY_PAGE_COUNT_MASK);
+
+			/* seq_cst: pairs with unreserve, as any dec does. */
+			if (atomic_compare_exchange_weak_explicit(&mf->counts[page], &old, now,
+								  memory_order_seq_cst,
+								  memory_order_acquire))
+				return old;
+		}
+		block_await(b);
+	}
 }
 
 void memory_file_mark_dirty_range(struct memory_file *mf, uint32_t first, uint32_t pages)
@@ -233,7 +332,7 @@ void memory_file_mark_dirty_range(struct memory_file *mf, uint32_t first, uint32
 		uint32_t next = (page | (uint32_t)(MM_HUGE_PAGES - 1)) + 1;
 		uint32_t word = atomic_load_explicit(&b->whole, memory_order_acquire);
 
-		while (word && !(word & (BLOCK_DIRTY | BLOCK_CONVERTING)))
+		while (word & BLOCK_WHOLE && !(word & (BLOCK_DIRTY | BLOCK_CONVERTING)))
 			if (atomic_compare_exchange_weak_explicit(
 				    &b->whole, &word, word | BLOCK_DIRTY, memory_order_acquire,
 				    memory_order_acquire))
@@ -241,7 +340,7 @@ void memory_file_mark_dirty_range(struct memory_file *mf, uint32_t first, uint32
 		if (next > end)
 			next = end;
 		/* Not whole (any more): the pages have words of their own. */
-		for (; (!word || word & BLOCK_CONVERTING) && page < next; page++)
+		for (; (!(word & BLOCK_WHOLE) || word & BLOCK_CONVERTING) && page < next; page++)
 			atomic_fetch_or_explicit(&mf->counts[page], MEMORY_PAGE_DIRTY,
 						 memory_order_relaxed);
 		page = next;
@@ -257,7 +356,7 @@ static bool orphan_finish(struct memory_file *mf, struct memory_block *b) REQUIR
 	unsigned at = atomic_load_explicit(&b->cursor, memory_order_relaxed);
 
 	if (atomic_load_explicit(&b->state, memory_order_relaxed) != BLOCK_ORPHAN ||
-	    atomic_load_explicit(&b->whole, memory_order_relaxed))
+	    atomic_load_explicit(&b->whole, memory_order_relaxed) & BLOCK_WHOLE)
 		return false;
 	while (at < MM_HUGE_PAGES &&
 	       !(atomic_load_explicit(&counts[at], memory_order_seq_cst) & MEMORY_PAGE_COUNT_MASK))
@@ -266,6 +365,7 @@ static bool orphan_finish(struct memory_file *mf, struct memory_block *b) REQUIR
 		atomic_store_explicit(&b->cursor, (uint16_t)at, memory_order_relaxed);
 		return false;
 	}
+	atomic_store_explicit(&b->whole, 0, memory_order_relaxed);
 	atomic_store_explicit(&b->state, BLOCK_IDLE, memory_order_release);
 	return true;
 }
@@ -313,15 +413,22 @@ void memory_file_page_free(struct memory_file *mf, uint32_t page, uint32_t old)
 		memory_chunk_give_one(mf, memory_block_index(mf, b));
 }
 
-/* Adds one to a whole block; false: it counts its pages. */
-static bool block_inc_whole(struct memory_block *b) MAY_LOCK_BLOCK
+/* The mode word; a block that was split has been made whole again, if that can be. */
+static uint32_t block_mode(struct memory_file *mf, struct memory_block *b) MAY_LOCK_BLOCK
 {
-	uint32_t word = atomic_load_explicit(&b->whole, memory_order_acquire);
+	if (atomic_load_explicit(&b->whole, memory_order_acquire) == BLOCK_PAGES)
+		block_join(mf, b);
+	return atomic_load_explicit(&b->whole, memory_order_acquire);
+}
 
-	while (word) {
+/* Adds one to a whole block; false: it counts its pages. */
+static bool block_inc_whole(struct memory_file *mf, struct memory_block *b) MAY_LOCK_BLOCK
+{
+	uint32_t word = block_mode(mf, b);
+
+	while (word & BLOCK_WHOLE) {
 		if (word & BLOCK_CONVERTING) {
-			memory_block_lock(b); /* until the converter is done */
-			memory_block_unlock(b);
+			block_await(b);
 			word = atomic_load_explicit(&b->whole, memory_order_acquire);
 		} else if (atomic_compare_exchange_weak_explicit(&b->whole, &word, word + 1,
 								 memory_order_acquire,
@@ -335,38 +442,46 @@ static bool block_inc_whole(struct memory_block *b) MAY_LOCK_BLOCK
 /* The last reference of a whole block, unless somebody else takes one meanwhile. */
 static bool block_dec_last(struct memory_file *mf, struct memory_block *b) MAY_LOCK_ARENA
 {
+	_Atomic uint32_t *counts = mf->counts + memory_block_first(mf, b);
 	uint32_t word;
 	bool idle = false;
 
 	memory_block_lock(b);
 	word = atomic_load_explicit(&b->whole, memory_order_acquire);
-	while (word) {
-		uint32_t less = (word & BLOCK_COUNT_MASK) == 1 ? 0 : word - 1;
+	while (word & BLOCK_WHOLE) {
+		bool last = (word & BLOCK_COUNT_MASK) == 1;
+		/* Pages may be frozen: thawed before the block can be seen to be idle. */
+		uint32_t less = !last ? word - 1 : b->counted ? word | BLOCK_CONVERTING : 0;
 
-		if (!less && word & BLOCK_DIRTY)
-			b->dirty = 1; /* before the block can be seen to be idle */
+		if (last && word & BLOCK_DIRTY)
+			b->dirty = 1; /* before, as well */
 		if (!atomic_compare_exchange_weak_explicit(
 			    &b->whole, &word, less, memory_order_acq_rel, memory_order_acquire))
 			continue;
-		idle = !less && orphan_finish(mf, b);
+		for (unsigned i = 0; last && b->counted && i < MM_HUGE_PAGES; i++)
+			atomic_fetch_and_explicit(&counts[i], ~MEMORY_PAGE_FROZEN,
+						  memory_order_relaxed);
+		if (last)
+			atomic_store_explicit(&b->whole, 0, memory_order_release);
+		idle = last && orphan_finish(mf, b);
 		break;
 	}
 	memory_block_unlock(b);
 	if (idle)
 		memory_chunk_give_one(mf, memory_block_index(mf, b));
-	return word != 0;
+	return word & BLOCK_WHOLE;
 }
 
 /* Takes one from a whole block; false: it counts its pages. */
 static bool block_dec_whole(struct memory_file *mf, struct memory_block *b) MAY_LOCK_ARENA
 {
-	uint32_t word = atomic_load_explicit(&b->whole, memory_order_acquire);
+	uint32_t word = block_mode(mf, b);
 
-	while (word && !(word & BLOCK_CONVERTING) && (word & BLOCK_COUNT_MASK) > 1)
+	while (word & BLOCK_WHOLE && !(word & BLOCK_CONVERTING) && (word & BLOCK_COUNT_MASK) > 1)
 		if (atomic_compare_exchange_weak_explicit(
 			    &b->whole, &word, word - 1, memory_order_acq_rel, memory_order_acquire))
 			return true;
-	return word && block_dec_last(mf, b);
+	return word & BLOCK_WHOLE && block_dec_last(mf, b);
 }
 
 /* The end of the part of [page, end) that lies in the block of `page`. */
@@ -382,7 +497,8 @@ void memory_file_inc_range(struct memory_file *mf, uint32_t first, uint32_t page
 	for (uint32_t page = first, end = first + pages; page < end;) {
 		uint32_t next = part_end(page, end);
 
-		if (next - page == MM_HUGE_PAGES && block_inc_whole(memory_file_block(mf, page)))
+		if (next - page == MM_HUGE_PAGES &&
+		    block_inc_whole(mf, memory_file_block(mf, page)))
 			page = next;
 		for (; page < next; page++)
 			memory_file_inc(mf, page);
@@ -405,30 +521,40 @@ void memory_file_dec_range(struct memory_file *mf, uint32_t first, uint32_t page
 bool memory_file_inc_not_zero(struct memory_file *mf, uint32_t page)
 {
 	struct memory_block *b = memory_file_block(mf, page);
-	uint32_t old;
 
 	if (refcache_counts(mf->refcache, &mf->counts[page]))
 		return refcache_revive(mf->refcache, page);
-	if (atomic_load_explicit(&b->whole, memory_order_acquire))
-		memory_file_split_block(mf, b);
-	old = atomic_load_explicit(&mf->counts[page], memory_order_relaxed);
-	while (old & MEMORY_PAGE_COUNT_MASK)
-		if (atomic_compare_exchange_weak_explicit(&mf->counts[page], &old, old + 1,
-							  memory_order_acquire,
-							  memory_order_relaxed))
-			return true;
-	return false;
+	for (;;) {
+		if (atomic_load_explicit(&b->whole, memory_order_acquire) & BLOCK_WHOLE)
+			memory_file_split_block(mf, b);
+		uint32_t old = atomic_load_explicit(&mf->counts[page], memory_order_acquire);
+
+		while (!(old & MEMORY_PAGE_FROZEN)) {
+			if (!(old & MEMORY_PAGE_COUNT_MASK))
+				return false;
+			if (atomic_compare_exchange_weak_explicit(&mf->counts[page], &old, old + 1,
+								  memory_order_acquire,
+								  memory_order_acquire))
+				return true;
+		}
+		block_await(b);
+	}
 }
 
 uint32_t memory_file_count(struct memory_file *mf, uint32_t page)
 {
 	struct memory_block *b = memory_file_block(mf, page);
-	uint32_t word = atomic_load_explicit(&b->whole, memory_order_acquire);
 
-	if (word)
-		return word & BLOCK_COUNT_MASK;
 	if (refcache_counts(mf->refcache, &mf->counts[page]))
 		return refcache_count(mf->refcache, page);
-	return atomic_load_explicit(&mf->counts[page], memory_order_acquire) &
-	       MEMORY_PAGE_COUNT_MASK;
+	for (;;) {
+		/* In this order: a count that has been given to the whole is 0, and frozen. */
+		uint32_t word = atomic_load_explicit(&mf->counts[page], memory_order_acquire);
+		uint32_t mode = atomic_load_explicit(&b->whole, memory_order_acquire);
+
+		if (mode & BLOCK_WHOLE)
+			return mode & BLOCK_COUNT_MASK;
+		if (word & MEMORY_PAGE_COUNT_MASK || !(word & MEMORY_PAGE_FROZEN))
+			return word & MEMORY_PAGE_COUNT_MASK;
+	}
 }

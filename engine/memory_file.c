@@ -295,7 +295,7 @@ static uint64_t block_live_pages(struct memory_file *mf, uint32_t index)
 	uint32_t first = index * (uint32_t)MM_HUGE_PAGES;
 	uint64_t live = 0;
 
-	if (atomic_load_explicit(&b->whole, memory_order_acquire))
+	if (atomic_load_explicit(&b->whole, memory_order_acquire) & BLOCK_WHOLE)
 		return MM_HUGE_PAGES;
 	if (atomic_load_explicit(&b->state, memory_order_acquire) == BLOCK_IDLE)
 		return 0;
@@ -393,12 +393,14 @@ static void check_block(struct memory_file *mf, uint32_t index)
 {
 	struct memory_block *b = &mf->blocks[index];
 	uint32_t state = atomic_load_explicit(&b->state, memory_order_acquire);
-	uint32_t whole = atomic_load_explicit(&b->whole, memory_order_acquire);
+	uint32_t mode = atomic_load_explicit(&b->whole, memory_order_acquire);
+	bool whole = mode & BLOCK_WHOLE;
 	uint32_t referenced = 0;
 
-	MM_CHECK(!(whole & BLOCK_CONVERTING));
-	MM_CHECK(!whole || (whole & BLOCK_WHOLE && whole & BLOCK_COUNT_MASK));
+	MM_CHECK(!(mode & BLOCK_CONVERTING));
+	MM_CHECK(whole ? mode & BLOCK_COUNT_MASK : mode == BLOCK_PAGES || !mode);
 	MM_CHECK(!whole || state == BLOCK_IDLE || state == BLOCK_ORPHAN);
+	MM_CHECK(mode != BLOCK_PAGES || state == BLOCK_TOUCHED || state == BLOCK_ORPHAN);
 	MM_CHECK(b->counted || !(state & BLOCK_CLAIMS));
 	for (uint32_t i = 0; i < MM_HUGE_PAGES; i++) {
 		uint64_t bit = UINT64_C(1) << (i % 64);
@@ -409,7 +411,8 @@ static void check_block(struct memory_file *mf, uint32_t index)
 		uint64_t both = b->free_local[i / 64] & remote;
 
 		referenced += (word & MEMORY_PAGE_COUNT_MASK) != 0;
-		MM_CHECK(!whole || !word);
+		MM_CHECK(!whole || !(word & MEMORY_PAGE_COUNT_MASK));
+		MM_CHECK(whole || !(word & MEMORY_PAGE_FROZEN));
 		MM_CHECK(state == BLOCK_CPU || !(word & MEMORY_PAGE_SINGLE));
 		MM_CHECK(!(word & MEMORY_PAGE_SINGLE) || word & MEMORY_PAGE_COUNT_MASK);
 		MM_CHECK(b->counted || !word);

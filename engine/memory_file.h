@@ -38,8 +38,6 @@
 #define MEMORY_NODE_ANY (-1)
 #define MEMORY_MAX_NODES 64
 
-struct memory_file;
-
 struct memory_file_opts {
 	uint64_t span_bytes; /* page numbers to reserve: multiple of 1 GiB, 0 = default (1 TiB) */
 	uint64_t max_bytes; /* host memory in use or retained at most; 0 = no limit */
@@ -142,6 +140,8 @@ MM_MUST_CHECK int memory_file_claim_huge(struct memory_file *mf, uint32_t first_
 /* ---- references ---- */
 /* Converts a block in whole mode to counting its pages (each gets the whole count). */
 void memory_file_split_block(struct memory_file *mf, struct memory_block *b) MAY_LOCK_BLOCK;
+/* Adds delta, 1 or -1, to the count of a page of a block that is whole, or was; its word before. */
+uint32_t memory_file_add(struct memory_file *mf, uint32_t page, uint32_t delta) MAY_LOCK_BLOCK;
 /* The last reference of a page went away; old is its word before that (for dec only: who frees
  * the page is decided by the word itself, not by what it is now). */
 void memory_file_page_free(struct memory_file *mf, uint32_t page, uint32_t old) MAY_LOCK_ARENA;
@@ -150,31 +150,32 @@ static inline struct memory_block *memory_file_block(struct memory_file *mf, uin
 {
 	return &mf->blocks[page / MM_HUGE_PAGES];
 }
+static inline uint32_t memory_file_block_mode(struct memory_file *mf, uint32_t page)
+{
+	return atomic_load_explicit(&memory_file_block(mf, page)->whole, memory_order_acquire);
+}
 
 /* +1. The page has a reference already. */
 static inline void memory_file_inc(struct memory_file *mf, uint32_t page) MAY_LOCK_BLOCK
 {
-	struct memory_block *b = memory_file_block(mf, page);
-
 	if (refcache_inc(mf->refcache, &mf->counts[page], page))
 		return;
-	if (__builtin_expect(atomic_load_explicit(&b->whole, memory_order_acquire) != 0, 0))
-		memory_file_split_block(mf, b);
-	atomic_fetch_add_explicit(&mf->counts[page], 1, memory_order_relaxed);
+	if (__builtin_expect(memory_file_block_mode(mf, page) != 0, 0))
+		(void)memory_file_add(mf, page, 1);
+	else
+		atomic_fetch_add_explicit(&mf->counts[page], 1, memory_order_relaxed);
 }
-
-/* -1; the last one frees the page (a sharded one: the third pass after it). */
+/* -1; the last one frees the page (sharded: the third pass after it does). */
 static inline void memory_file_dec(struct memory_file *mf, uint32_t page) MAY_LOCK_ARENA
 {
-	struct memory_block *b = memory_file_block(mf, page);
+	uint32_t old;
 
 	if (refcache_dec(mf->refcache, &mf->counts[page], page))
 		return;
-	if (__builtin_expect(atomic_load_explicit(&b->whole, memory_order_acquire) != 0, 0))
-		memory_file_split_block(mf, b);
-	/* seq_cst: pairs with unreserve, see memory_block.c. */
-	uint32_t old = atomic_fetch_sub_explicit(&mf->counts[page], 1, memory_order_seq_cst);
-
+	if (__builtin_expect(memory_file_block_mode(mf, page) != 0, 0))
+		old = memory_file_add(mf, page, UINT32_MAX);
+	else /* seq_cst: pairs with unreserve, see memory_block.c. */
+		old = atomic_fetch_sub_explicit(&mf->counts[page], 1, memory_order_seq_cst);
 	if (__builtin_expect((old & MEMORY_PAGE_COUNT_MASK) <= 1, 0))
 		memory_file_page_free(mf, page, old); /* checks for underflow */
 }
@@ -182,8 +183,7 @@ static inline void memory_file_dec(struct memory_file *mf, uint32_t page) MAY_LO
 /* The same for `pages` pages from first; an aligned 512 in whole mode is one operation. */
 void memory_file_inc_range(struct memory_file *mf, uint32_t first, uint32_t pages) MAY_LOCK_BLOCK;
 void memory_file_dec_range(struct memory_file *mf, uint32_t first, uint32_t pages) MAY_LOCK_ARENA;
-/* +1 unless the page has no reference (then false): for whoever holds only a hint. A sharded page
- * may be had as long as it is not free. */
+/* +1 unless the page has no reference (sharded: is free); then false. For who has but a hint. */
 bool memory_file_inc_not_zero(struct memory_file *mf, uint32_t page) MAY_LOCK_BLOCK;
 /* The references of a page now; exact only if nobody changes them. */
 uint32_t memory_file_count(struct memory_file *mf, uint32_t page);

@@ -36,13 +36,17 @@ enum page_class { PAGE_4K = 0, PAGE_THP, PAGE_2M, PAGE_CLASS_COUNT };
 #define MEMORY_SHARD_QUEUED UINT32_C(0x08000000) /* waits for a review, or is under one */
 #define MEMORY_SHARD_TOUCHED UINT32_C(0x04000000) /* since the last review; only if queued */
 #define MEMORY_SHARD_COUNT_MASK UINT32_C(0x03ffffff)
+/* The block counts as a whole, or is about to: what is in this word is not the count. */
+#define MEMORY_PAGE_FROZEN UINT32_C(0x10000000)
 
-/* Block mode word: WHOLE | flags | count while the 512 pages are counted as one (then all their
- * own counts are 0), else 0. Rule 11. */
+/* Block mode word: WHOLE | flags | count while the 512 pages are counted as one (then all their own
+ * counts are 0); PAGES once it was split: then counts change by compare-and-swap only, and it may
+ * become whole again; 0 if it never was whole. Rule 11. */
 #define BLOCK_WHOLE UINT32_C(0x80000000)
 #define BLOCK_CONVERTING UINT32_C(0x40000000) /* somebody is writing the 512 counts */
 #define BLOCK_DIRTY UINT32_C(0x20000000) /* the 512 pages may hold bytes other than zero */
-#define BLOCK_COUNT_MASK UINT32_C(0x1fffffff)
+#define BLOCK_PAGES UINT32_C(0x10000000)
+#define BLOCK_COUNT_MASK UINT32_C(0x0fffffff)
 
 /*
  * Block state; changed under the block lock. Bit BLOCK_CLAIMS: the counts are in use and say for
@@ -61,7 +65,7 @@ struct node; /* a spare node of an address map, deposited for a folded translati
 /* First line: read by every claim, inc and dec, written seldom. Second: the owner's. Third: the
  * other CPUs'. */
 struct memory_block {
-	_Atomic uint32_t whole; /* BLOCK_WHOLE | count, or 0: pages count for themselves */
+	_Atomic uint32_t whole; /* the mode: BLOCK_WHOLE | count, BLOCK_PAGES or 0 */
 	_Atomic uint32_t state; /* enum memory_block_state */
 	_Atomic uint32_t lock; /* block lock (park.h word); guards what follows */
 	int32_t owner; /* pool (CPU and node) that allocates from it, or -1 */

@@ -65,7 +65,7 @@ static bool is_dirty(struct memory_file *mf, uint32_t page)
 		atomic_load_explicit(&memory_file_block(mf, page)->whole, memory_order_acquire);
 	uint32_t word = atomic_load_explicit(&mf->counts[page], memory_order_acquire);
 
-	return whole ? whole & BLOCK_DIRTY : word & MEMORY_PAGE_DIRTY;
+	return (whole & BLOCK_WHOLE && whole & BLOCK_DIRTY) || word & MEMORY_PAGE_DIRTY;
 }
 
 /* What the host lets an application write must not be taken for zero when it is freed. */

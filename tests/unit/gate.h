@@ -53,6 +53,8 @@ static struct gate gates[] = {
 	{ .name = "cached_file_waiting" },
 	{ .name = "fault_copying" },
 	{ .name = "memory_block_converting" },
+	{ .name = "memory_block_joining" },
+	{ .name = "memory_block_part" },
 };
 
 #define GATES (sizeof(gates) / sizeof(gates[0]))

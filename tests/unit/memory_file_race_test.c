@@ -119,13 +119,120 @@ static void a_dirty_mark_during_the_conversion_is_not_lost(void **state)
 	memory_file_dec_range(mf, again, HUGE);
 }
 
+static void *dec_block(void *arg)
+{
+	(void)arg;
+	memory_file_dec_range(mf, first, HUGE);
+	atomic_store(&range_counted, true);
+	return NULL;
+}
+
+/* The first count on a part, against one less of the whole: it waits, and every page gets it. When
+ * the whole ends, all but that part is free. */
+static void a_part_outlives_the_whole(void **state)
+{
+	pthread_t converter, counter;
+	uint32_t page = 3;
+	struct memory_file_stat st;
+
+	(void)state;
+	gates_needed();
+	memory_file_inc_range(mf, first, HUGE);
+	atomic_store(&range_counted, false);
+	gate_arm("memory_block_converting");
+	assert_int_equal(pthread_create(&converter, NULL, inc_page, &page), 0);
+	gate_await("memory_block_converting");
+	uint64_t sleeps = atomic_load(&park_sleeps);
+
+	assert_int_equal(pthread_create(&counter, NULL, dec_block, NULL), 0);
+	while (atomic_load(&park_sleeps) == sleeps && !atomic_load(&range_counted))
+		sched_yield();
+	assert_false(atomic_load(&range_counted));
+	gate_open("memory_block_converting");
+	pthread_join(converter, NULL);
+	pthread_join(counter, NULL);
+	for (uint32_t i = 0; i < HUGE; i++)
+		assert_int_equal(memory_file_count(mf, first + i), i == page ? 2 : 1);
+	memory_file_dec_range(mf, first, HUGE);
+	memory_file_get_stat(mf, &st);
+	assert_int_equal(st.live_pages, 1);
+	assert_int_equal(memory_file_count(mf, first + page), 1);
+	memory_file_dec(mf, first + page);
+}
+
+static void *inc_page_and_say(void *arg)
+{
+	inc_page(arg);
+	atomic_store(&range_counted, true);
+	return NULL;
+}
+
+/* Pages that count alike become a whole again while somebody counts on one of them: he waits. */
+static void a_count_on_a_part_while_pages_are_joined_is_not_lost(void **state)
+{
+	pthread_t joiner, counter;
+	uint32_t page = 3;
+
+	(void)state;
+	gates_needed();
+	memory_file_inc(mf, first);
+	memory_file_dec(mf, first); /* split, and alike */
+	atomic_store(&range_counted, false);
+	gate_arm("memory_block_joining");
+	assert_int_equal(pthread_create(&joiner, NULL, inc_block, NULL), 0);
+	gate_await("memory_block_joining");
+	uint64_t sleeps = atomic_load(&park_sleeps);
+
+	atomic_store(&range_counted, false);
+	assert_int_equal(pthread_create(&counter, NULL, inc_page_and_say, &page), 0);
+	while (atomic_load(&park_sleeps) == sleeps && !atomic_load(&range_counted))
+		sched_yield();
+	assert_false(atomic_load(&range_counted));
+	gate_open("memory_block_joining");
+	pthread_join(joiner, NULL);
+	pthread_join(counter, NULL);
+	for (uint32_t i = 0; i < HUGE; i++)
+		assert_int_equal(memory_file_count(mf, first + i), i == page ? 3 : 2);
+	memory_file_dec(mf, first + page);
+	memory_file_dec_range(mf, first, HUGE);
+	memory_file_dec_range(mf, first, HUGE);
+}
+
+/* He saw pages; when he comes to his, the block is whole. His count is not written where nobody
+ * looks any more. */
+static void a_count_that_comes_after_the_joining_looks_again(void **state)
+{
+	pthread_t late;
+	uint32_t page = 3;
+
+	(void)state;
+	gates_needed();
+	memory_file_inc(mf, first);
+	memory_file_dec(mf, first);
+	gate_arm("memory_block_part");
+	assert_int_equal(pthread_create(&late, NULL, inc_page, &page), 0);
+	gate_await("memory_block_part");
+	memory_file_inc_range(mf, first, HUGE);
+	assert_int_equal(atomic_load(&memory_file_block(mf, first)->whole), BLOCK_WHOLE | 2);
+	gate_open("memory_block_part");
+	pthread_join(late, NULL);
+	for (uint32_t i = 0; i < HUGE; i++)
+		assert_int_equal(memory_file_count(mf, first + i), i == page ? 3 : 2);
+	memory_file_dec(mf, first + page);
+	memory_file_dec_range(mf, first, HUGE);
+	memory_file_dec_range(mf, first, HUGE);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_count_during_the_conversion_is_not_lost, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(a_dirty_mark_during_the_conversion_is_not_lost,
-						setup, teardown),
+		TEST(a_count_during_the_conversion_is_not_lost),
+		TEST(a_dirty_mark_during_the_conversion_is_not_lost),
+		TEST(a_part_outlives_the_whole),
+		TEST(a_count_on_a_part_while_pages_are_joined_is_not_lost),
+		TEST(a_count_that_comes_after_the_joining_looks_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -509,10 +509,29 @@ static void whole_block(struct memory_file *mf, enum page_class cls)
 	memory_file_inc_range(mf, first, HUGE);
 	scribble(mf, first + 5, 1);
 	memory_file_dec(mf, first + 5);
-	assert_int_equal(atomic_load(&mf->blocks[first / HUGE].whole), 0);
+	assert_int_equal(atomic_load(&mf->blocks[first / HUGE].whole), BLOCK_PAGES);
 	assert_int_equal(memory_file_count(mf, first + 5), 1);
 	assert_int_equal(memory_file_count(mf, first + 6), 2);
 	memory_file_check(mf);
+	/* Not joined while one differs; then by who counts on all, one operation from there on. */
+	memory_file_inc_range(mf, first, HUGE);
+	assert_int_equal(atomic_load(&mf->blocks[first / HUGE].whole), BLOCK_PAGES);
+	memory_file_inc(mf, first + 5);
+	memory_file_dec_range(mf, first, HUGE);
+	assert_int_equal(atomic_load(&mf->blocks[first / HUGE].whole), BLOCK_WHOLE | 2);
+	assert_int_equal(memory_file_count(mf, first + 5), 2);
+	assert_int_equal(memory_file_claim(mf, first + 5), -EBUSY);
+	memory_file_check(mf);
+	/* It ends as such, and what one page was marked with is not forgotten. */
+	memory_file_dec_range(mf, first, HUGE);
+	memory_file_dec_range(mf, first, HUGE);
+	memory_file_check(mf);
+	assert_int_equal(stat_of(mf).live_pages, 0);
+	assert_int_equal(memory_file_claim_huge(mf, first), 0);
+	assert_true(reads_zero(mf, first, HUGE));
+	memory_file_inc_range(mf, first, HUGE);
+	scribble(mf, first + 5, 1);
+	memory_file_dec(mf, first + 5);
 	memory_file_unreserve(mf, first, 2 * HUGE);
 	memory_file_dec_range(mf, first, HUGE);
 	memory_file_dec_range(mf, first, 5);
