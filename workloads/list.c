@@ -33,7 +33,9 @@
 	X(map_local)           \
 	X(map_unmap)           \
 	X(protect_flip)        \
+	X(refcount_churn)      \
 	X(refcount_own)        \
+	X(refcount_range)      \
 	X(refcount_shared)     \
 	X(remap)               \
 	X(rmap)                \
