@@ -83,7 +83,8 @@ void refcache_reconcile(struct memory_file *mf) MAY_LOCK_ARENA;
 
 static inline bool refcache_counts(const struct refcache *rc, const _Atomic uint32_t *count)
 {
-	return rc && atomic_load_explicit(count, memory_order_relaxed) & MEMORY_PAGE_SHARDED;
+	return __builtin_expect(rc != NULL, 0) &&
+	       atomic_load_explicit(count, memory_order_relaxed) & MEMORY_PAGE_SHARDED;
 }
 
 /* Fibonacci hashing: neighbours, and pages 2 MiB apart, come to different slots. */
