@@ -20,6 +20,7 @@
 	X(floor_fetch_add)     \
 	X(floor_madvise)       \
 	X(floor_map_unmap)     \
+	X(floor_membarrier)    \
 	X(floor_minor_fault)   \
 	X(floor_mmap_fixed)    \
 	X(floor_mmap_populate) \
