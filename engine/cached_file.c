@@ -213,12 +213,14 @@ static int cached_invalidate_unsavable(struct mappable *m) MAY_LOCK_OBJECT
 	if (!rc)
 		rc = cached_write_back(cf, all);
 	for (uint64_t offset = 0; !rc && offset < all.end; offset = next) {
+		struct mappable_range step = { offset, mappable_step_end(offset, all.end) };
 		size_t count;
 
-		next = mappable_step_end(offset, all.end);
-		mappable_object_lock_data(&cf->object, LOCK_SITE);
-		count = cached_detach(cf, (struct mappable_range){ offset, next }, pages);
-		mappable_object_unlock_data(&cf->object, LOCK_SITE);
+		next = step.end;
+
+		mappable_object_lock_data(&cf->object, step, LOCK_SITE);
+		count = cached_detach(cf, step, pages);
+		mappable_object_unlock_data(&cf->object, step, LOCK_SITE);
 		for (size_t i = 0; i < count; i++)
 			memory_file_dec(cf->mf, pages[i]);
 	}
@@ -243,6 +245,8 @@ static const struct mappable_ops cached_mappable_ops = {
 static const struct mapping_identity_ops cached_identity_ops = {
 	.inc_ref = mappable_object_inc_ref,
 	.dec_ref = mappable_object_dec_ref,
+	.inc_mapped = mappable_object_inc_mapped,
+	.dec_mapped = mappable_object_dec_mapped,
 	.mapped_name = mappable_object_mapped_name,
 	.device_id = mappable_object_device_id,
 	.inode_id = mappable_object_inode_id,
@@ -324,9 +328,9 @@ struct mapping_identity *cached_file_identity(struct cached_file *cf)
 
 void cached_file_get_stat(struct cached_file *cf, struct cached_file_stat *out)
 {
-	out->cached_pages = atomic_load_explicit(&cf->cached_pages, memory_order_relaxed);
-	out->dirty_pages = atomic_load_explicit(&cf->dirty_pages, memory_order_relaxed);
-	out->fills = atomic_load_explicit(&cf->fills, memory_order_relaxed);
-	out->filled_pages = atomic_load_explicit(&cf->filled_pages, memory_order_relaxed);
-	out->written_bytes = atomic_load_explicit(&cf->written_bytes, memory_order_relaxed);
+	out->cached_pages = mappable_object_counted(&cf->object, CACHED_PAGES);
+	out->dirty_pages = mappable_object_counted(&cf->object, DIRTY_PAGES);
+	out->fills = mappable_object_counted(&cf->object, FILLS);
+	out->filled_pages = mappable_object_counted(&cf->object, FILLED_PAGES);
+	out->written_bytes = mappable_object_counted(&cf->object, WRITTEN_BYTES);
 }

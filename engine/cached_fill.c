@@ -2,18 +2,21 @@
 /*
  * cached_fill.c - reading pages of a cached host file (lock_order rule 7).
  *
- * No I/O runs under `data`. The filler marks the absent slots of its fill unit busy under `data`,
- * reads with only its caller's entry held, and publishes under `data` again, if the generation is
- * still the one it began with: a truncate, a punch or another change of the size in between may
- * have made what was read wrong, and then it starts anew. Others who need a busy page wait with
- * nothing held but their own entry. The filler never waits for anyone while slots are busy,
- * except for the host: so nobody waits in a circle.
+ * No I/O runs under `data`. The filler marks the absent slots of its fill unit, which lies in one
+ * shard, busy under `data`, reads with only its caller's entry held, and publishes under `data`
+ * again, if the shard's generation is still the one it began with: a truncate, a punch or another
+ * change of the size in between may have made what was read wrong, and then it starts anew. Others
+ * who need a busy page wait with nothing held but their own entry. The filler never waits for
+ * anyone while slots are busy, except for the host: so nobody waits in a circle.
  *
  * Only the page that is needed must be read. If its neighbours cannot (no memory, an error of the
  * disk) they are left out; if the unit's read fails the needed page is read alone.
  *
- * A waiter reads its bucket's sequence, then the slot; the filler changes the slot, then steps the
- * sequence: so the waiter sees the slot filled, or its sleep ends at once (park.c).
+ * A waiter reads its bucket's sequence, says that it waits, then reads the slot; the filler changes
+ * the slot, then looks whether somebody waits, and then steps the sequence (park.c). Saying and
+ * looking are read-modify-writes of one word: the later one sees the earlier, so the waiter sees
+ * the slot filled, or the filler the waiter, whose sleep then ends at once. With nobody waiting no
+ * line is written that fills of other 2 MiB write.
  *
  * Locks: data, for marking and publishing.
  */
@@ -29,14 +32,20 @@
 struct fill {
 	uint64_t start; /* offset of the unit */
 	uint64_t end; /* where it ends, or the file does; bytes */
-	uint64_t generation;
+	uint32_t generation;
 	size_t count; /* pages in [start, end) */
 	size_t need;
-	_Atomic uint32_t *slot; /* of start */
+	struct mappable_shard *shard; /* this and the next: of start */
+	_Atomic uint32_t *slot;
 	bool ours[CACHED_STEP_PAGES]; /* marked busy by us */
 	bool valid[CACHED_STEP_PAGES];
 	uint32_t page[CACHED_STEP_PAGES];
 };
+
+static struct mappable_range fill_unit_of(const struct cached_file *cf, const struct fill *f)
+{
+	return (struct mappable_range){ f->start, f->start + cf->fill_bytes };
+}
 
 /* Marks what is absent in the unit of offset. 1: there is something to fill; 0: not any more. */
 static int fill_begin(struct cached_file *cf, struct fill *f, uint64_t offset) MAY_LOCK_DATA
@@ -46,7 +55,8 @@ static int fill_begin(struct cached_file *cf, struct fill *f, uint64_t offset) M
 
 	f->start = offset & ~(cf->fill_bytes - 1);
 	f->need = (offset - f->start) >> MM_PAGE_SHIFT;
-	mappable_object_lock_data(&cf->object, LOCK_SITE);
+	f->shard = mappable_object_shard(&cf->object, offset);
+	mappable_object_lock_data(&cf->object, fill_unit_of(cf, f), LOCK_SITE);
 	size = cached_size(cf);
 	if (offset >= cached_limit(size))
 		goto out;
@@ -54,7 +64,7 @@ static int fill_begin(struct cached_file *cf, struct fill *f, uint64_t offset) M
 	if (atomic_load_explicit(&f->slot[f->need], memory_order_relaxed))
 		goto out;
 	rc = 1;
-	f->generation = cf->generation;
+	f->generation = f->shard->generation;
 	f->end = cached_least(f->start + cf->fill_bytes, size);
 	f->count = (f->end - f->start + MM_PAGE_SIZE - 1) >> MM_PAGE_SHIFT;
 	for (size_t i = 0; i < f->count; i++) {
@@ -65,7 +75,7 @@ static int fill_begin(struct cached_file *cf, struct fill *f, uint64_t offset) M
 			atomic_store_explicit(&f->slot[i], CACHED_BUSY, memory_order_relaxed);
 	}
 out:
-	mappable_object_unlock_data(&cf->object, LOCK_SITE);
+	mappable_object_unlock_data(&cf->object, fill_unit_of(cf, f), LOCK_SITE);
 	return rc;
 }
 
@@ -139,11 +149,11 @@ static int fill_read(struct cached_file *cf, struct fill *f)
 /* Publishes what was read, if that is still right; nothing is busy any more afterwards. */
 static void fill_end(struct cached_file *cf, struct fill *f) MAY_LOCK_DATA
 {
-	uint64_t published = 0;
+	int64_t published = 0;
 	bool right;
 
-	mappable_object_lock_data(&cf->object, LOCK_SITE);
-	right = cf->generation == f->generation;
+	mappable_object_lock_data(&cf->object, fill_unit_of(cf, f), LOCK_SITE);
+	right = f->shard->generation == f->generation;
 	for (size_t i = 0; i < f->count; i++) {
 		uint32_t page = right && f->valid[i] ? f->page[i] : 0;
 
@@ -156,11 +166,12 @@ static void fill_end(struct cached_file *cf, struct fill *f) MAY_LOCK_DATA
 		if (page)
 			f->page[i] = 0;
 	}
-	atomic_fetch_add_explicit(&cf->cached_pages, published, memory_order_relaxed);
-	mappable_object_unlock_data(&cf->object, LOCK_SITE);
+	mappable_object_unlock_data(&cf->object, fill_unit_of(cf, f), LOCK_SITE);
 
-	park_wake(&cf->filled);
-	atomic_fetch_add_explicit(&cf->filled_pages, published, memory_order_relaxed);
+	if (atomic_fetch_add_explicit(&f->shard->waiters, 0, memory_order_acq_rel))
+		park_wake(&f->shard->waiters);
+	mappable_object_count(&cf->object, CACHED_PAGES, published);
+	mappable_object_count(&cf->object, FILLED_PAGES, published);
 	for (size_t i = 0; i < f->count; i++)
 		if (f->page[i])
 			memory_file_dec(cf->mf, f->page[i]);
@@ -181,7 +192,7 @@ static int fill_unit(struct cached_file *cf, uint64_t offset) MAY_LOCK_DATA
 	rc = fill_allocate(cf, &f);
 	if (!rc) {
 		rc = fill_read(cf, &f);
-		atomic_fetch_add_explicit(&cf->fills, 1, memory_order_relaxed);
+		mappable_object_count(&cf->object, FILLS, 1);
 	}
 	MM_TEST_POINT(cached_file_filled); /* the same */
 	fill_end(cf, &f);
@@ -191,24 +202,29 @@ static int fill_unit(struct cached_file *cf, uint64_t offset) MAY_LOCK_DATA
 /* Waits while the slot at offset is busy. Only the caller's entry is held. */
 static void wait_for_fill(struct cached_file *cf, uint64_t offset)
 {
-	struct park_ticket ticket = park_prepare(&cf->filled);
+	_Atomic uint32_t *waiters = &mappable_object_shard(&cf->object, offset)->waiters;
+	struct park_ticket ticket = park_prepare(waiters);
 
+	atomic_fetch_add_explicit(waiters, 1, memory_order_acq_rel);
 	MM_TEST_POINT(cached_file_waiting); /* the caller's entry */
 	if (cached_slot(cf, offset) == CACHED_BUSY)
 		park_wait(ticket);
+	atomic_fetch_sub_explicit(waiters, 1, memory_order_relaxed);
 }
 
 /* Makes a cached page dirty, unless its slot has changed. */
 static void mark_dirty(struct cached_file *cf, uint64_t offset, uint32_t seen) MAY_LOCK_DATA
 {
 	_Atomic uint32_t *slot = offset_map_find(&cf->pages, offset);
+	struct mappable_range one = { offset, offset + MM_PAGE_SIZE };
+	bool same;
 
-	mappable_object_lock_data(&cf->object, LOCK_SITE);
-	if (atomic_load_explicit(slot, memory_order_relaxed) == seen) {
+	mappable_object_lock_data(&cf->object, one, LOCK_SITE);
+	same = atomic_load_explicit(slot, memory_order_relaxed) == seen;
+	if (same)
 		atomic_store_explicit(slot, seen | CACHED_DIRTY, memory_order_release);
-		atomic_fetch_add_explicit(&cf->dirty_pages, 1, memory_order_relaxed);
-	}
-	mappable_object_unlock_data(&cf->object, LOCK_SITE);
+	mappable_object_unlock_data(&cf->object, one, LOCK_SITE);
+	mappable_object_count(&cf->object, DIRTY_PAGES, same);
 }
 
 int cached_need_page(struct cached_file *cf, uint64_t offset, bool dirty, uint32_t *page)

@@ -4,11 +4,13 @@
  *
  * A slot of the offset map is one 4 KiB page:
  *   0            not cached
- *   CACHED_BUSY  somebody fills it; who needs it waits on `filled`
+ *   CACHED_BUSY  somebody fills it; who needs it waits on its shard's `waiters`
  *   page         cached, clean
  *   page | DIRTY cached, to be written back
- * Slots change under `data`; pages leave them under `data` only, and a busy slot is changed by its
- * filler only. `generation` counts what makes a fill that is under way worthless.
+ * Slots change under `data` of their offset; pages leave them under `data` only, and a busy slot is
+ * changed by its filler only. A shard's `generation` counts what makes a fill that is under way
+ * there worthless. What concerns the size is guarded by the size's part of `data`; the size itself
+ * is changed with `data` of the pages held as well for which it makes a difference.
  *
  * Stale pages are those beyond the end after the size fell: they may still be in their slots,
  * inside [stale.start, stale.end), but offsets there cannot be translated until they have been
@@ -26,6 +28,9 @@
 #define CACHED_STEP_PAGES ((size_t)MM_HUGE_PAGES)
 #define LIMBO_PAGES 1000
 
+/* Counters. */
+enum { CACHED_PAGES, DIRTY_PAGES, FILLS, FILLED_PAGES, WRITTEN_BYTES };
+
 struct cached_limbo {
 	struct cached_limbo *next;
 	struct mappable_range range; /* of the offsets that the pages were at */
@@ -42,15 +47,9 @@ struct cached_file {
 	uint64_t translate_bytes;
 
 	_Atomic uint64_t size MAPPABLE_CACHE_LINE; /* bytes, as last seen; written under data */
-	uint64_t generation; /* this and the next two: under data */
-	struct mappable_range stale;
+	struct mappable_range stale; /* this and the next two: under data of the size */
 	struct cached_limbo *limbo;
-	_Atomic uint64_t cached_pages; /* this and the next: written under data */
-	_Atomic uint64_t dirty_pages;
-	_Atomic uint64_t fills;
-	_Atomic uint64_t filled_pages;
-	_Atomic uint64_t written_bytes;
-	_Atomic uint32_t filled; /* only its address is used: who waits for a fill parks here */
+	_Atomic bool unsettled; /* something is stale or in limbo; read without a lock */
 
 	struct offset_map pages MAPPABLE_CACHE_LINE;
 };
@@ -91,7 +90,7 @@ static inline uint32_t cached_slot(struct cached_file *cf, uint64_t offset)
 MM_MUST_CHECK int cached_follow_size(struct cached_file *cf) MAY_LOCK_DATA;
 /* Unmaps and frees what is stale or in limbo. */
 void cached_settle(struct cached_file *cf) REQUIRES(object_class) MAY_LOCK_RMAP;
-/* Takes the pages of mr (inside one aligned 2 MiB) out of their slots; how many. */
+/* Takes the pages of mr (inside one aligned 2 MiB, whose `data` is held) out; how many. */
 size_t cached_detach(struct cached_file *cf, struct mappable_range mr,
 		     uint32_t pages[CACHED_STEP_PAGES]) REQUIRES(data_class);
 

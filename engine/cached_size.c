@@ -3,8 +3,8 @@
  * cached_size.c - the size of a cached host file: ours follows the host's, whoever changed it.
  *
  * An unlocked look tells whether the host's size is the one that we know; if not, it is asked for
- * again under `data`, so that the answer is newer than every change that we know. That is the
- * one call of the host that is made under `data`, and it reads no file.
+ * again under `data` of the size, so that the answer is newer than every change that we know. That
+ * is the one call of the host that is made under `data`, and it reads no file.
  *
  * Smaller: one step under `data` sets the size and declares what lies beyond it stale. From here
  * on translate gives bus errors there; the pages go when somebody holds `object` (cached_settle),
@@ -15,7 +15,14 @@
  * A page in limbo keeps its reference until its mappings were invalidated, since a translate that
  * found it in its slot may not have taken its own yet.
  *
- * Locks: data; cached_settle: object > rmap, data.
+ * `unsettled` is set before the size is, so whoever sees the new size, and holds `object`, settles;
+ * it is cleared when nothing is left to do.
+ *
+ * Fills of other offsets go on meanwhile: a change of the size is made with `data` held from the
+ * page with the lesser end up to the greater end. Elsewhere either size gives a filler the same
+ * answer.
+ *
+ * Locks: data, of the size and then of offsets; cached_settle: object > rmap, data.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -44,26 +51,47 @@ static void clear_tail(struct cached_file *cf, uint64_t size) REQUIRES(data_clas
 		(void)safe_zero(memory_file_memory(cf->mf, page) + inside, MM_PAGE_SIZE - inside);
 }
 
-static void set_size(struct cached_file *cf, uint64_t size) REQUIRES(data_class)
+/* The pages for which it makes a difference whether the file ends here or there. */
+static struct mappable_range between_sizes(uint64_t least, uint64_t most)
 {
+	struct mappable_range mr = { page_round_down(least), cached_limit(most) };
+
+	if (mr.start >= mr.end) /* both are behind what can be translated */
+		mr.start = mr.end - MM_PAGE_SIZE;
+	return mr;
+}
+
+/* `data` of mr is held, which is between_sizes(). */
+static void set_size(struct cached_file *cf, uint64_t size, struct mappable_range mr)
+	REQUIRES(data_class)
+{
+	unsigned shards = 0;
+
 	atomic_store_explicit(&cf->size, size, memory_order_release);
-	cf->generation++;
+	for (uint64_t at = mr.start; at < mr.end && shards < MAPPABLE_SHARDS; shards++) {
+		mappable_object_shard(&cf->object, at)->generation++;
+		at = mappable_step_end(at, mr.end);
+	}
 }
 
 static void shrink_to(struct cached_file *cf, uint64_t size) REQUIRES(data_class)
 {
+	struct mappable_range mr = between_sizes(size, cached_size(cf));
 	uint64_t from = cached_limit(size);
 	uint64_t to = cached_limit(cached_size(cf));
 
-	set_size(cf, size);
+	if (from < to) {
+		if (!is_stale(cf))
+			cf->stale = (struct mappable_range){ from, to };
+		cf->stale.start = cached_least(cf->stale.start, from);
+		if (cf->stale.end < to)
+			cf->stale.end = to;
+		atomic_store_explicit(&cf->unsettled, true, memory_order_relaxed);
+	}
+	mappable_object_widen_data(&cf->object, mr, LOCK_SITE);
+	set_size(cf, size, mr);
 	clear_tail(cf, size);
-	if (from >= to)
-		return;
-	if (!is_stale(cf))
-		cf->stale = (struct mappable_range){ from, to };
-	cf->stale.start = cached_least(cf->stale.start, from);
-	if (cf->stale.end < to)
-		cf->stale.end = to;
+	mappable_object_narrow_data(&cf->object, mr, LOCK_SITE);
 }
 
 size_t cached_detach(struct cached_file *cf, struct mappable_range mr,
@@ -72,7 +100,7 @@ size_t cached_detach(struct cached_file *cf, struct mappable_range mr,
 	_Atomic uint32_t *slot = offset_map_find(&cf->pages, mr.start);
 	size_t slots = (size_t)((mr.end - mr.start) >> MM_PAGE_SHIFT);
 	size_t count = 0;
-	size_t dirty = 0;
+	int64_t dirty = 0;
 
 	for (size_t i = 0; slot && i < slots; i++) {
 		uint32_t word = atomic_load_explicit(&slot[i], memory_order_relaxed);
@@ -83,8 +111,8 @@ size_t cached_detach(struct cached_file *cf, struct mappable_range mr,
 		pages[count++] = cached_slot_page(word);
 		atomic_store_explicit(&slot[i], 0, memory_order_release);
 	}
-	atomic_fetch_sub_explicit(&cf->cached_pages, count, memory_order_relaxed);
-	atomic_fetch_sub_explicit(&cf->dirty_pages, dirty, memory_order_relaxed);
+	mappable_object_count(&cf->object, CACHED_PAGES, -(int64_t)count);
+	mappable_object_count(&cf->object, DIRTY_PAGES, -dirty);
 	return count;
 }
 
@@ -93,12 +121,16 @@ static size_t detach_stale(struct cached_file *cf, struct mappable_range step,
 			   uint32_t pages[CACHED_STEP_PAGES]) REQUIRES(data_class)
 {
 	struct mappable_range mr = cf->stale;
+	size_t count;
 
 	if (!is_stale(cf) || !mappable_range_contains(step, mr.start))
 		return 0;
 	mr.end = mappable_step_end(mr.start, cached_least(mr.end, step.end));
 	cf->stale.start = mr.end;
-	return cached_detach(cf, mr, pages);
+	mappable_object_widen_data(&cf->object, mr, LOCK_SITE);
+	count = cached_detach(cf, mr, pages);
+	mappable_object_narrow_data(&cf->object, mr, LOCK_SITE);
+	return count;
 }
 
 /* Moves what is stale to limbo, in steps. 0 or -ENOMEM. */
@@ -111,7 +143,7 @@ static int stale_to_limbo(struct cached_file *cf) MAY_LOCK_DATA
 
 		if (!l)
 			return -ENOMEM;
-		mappable_object_lock_data(&cf->object, LOCK_SITE);
+		mappable_object_lock_size(&cf->object, LOCK_SITE);
 		l->range.start = cf->stale.start;
 		while (is_stale(cf) && l->count + CACHED_STEP_PAGES <= LIMBO_PAGES)
 			l->count += detach_stale(cf, cf->stale, l->page + l->count);
@@ -122,7 +154,7 @@ static int stale_to_limbo(struct cached_file *cf) MAY_LOCK_DATA
 			cf->limbo = l;
 			l = NULL;
 		}
-		mappable_object_unlock_data(&cf->object, LOCK_SITE);
+		mappable_object_unlock_size(&cf->object, LOCK_SITE);
 		free(l);
 	}
 	return 0;
@@ -143,19 +175,23 @@ static int grow_to(struct cached_file *cf, uint64_t from, uint64_t size) MAY_LOC
 	if (rc)
 		return rc;
 	MM_TEST_POINT(cached_file_growing); /* what the caller of translate holds */
-	mappable_object_lock_data(&cf->object, LOCK_SITE);
+	mappable_object_lock_size(&cf->object, LOCK_SITE);
 	if (cached_size(cf) == from && !is_stale(cf)) {
+		struct mappable_range mr = between_sizes(from, size);
+
+		mappable_object_widen_data(&cf->object, mr, LOCK_SITE);
 		uint32_t page = done ? cached_slot_page(cached_slot(cf, from)) : 0;
 
 		clear_tail(cf, from);
 		/* as in clear_tail() */
 		if (page)
 			(void)safe_copy(memory_file_memory(cf->mf, page) + inside, tail, done);
-		set_size(cf, size);
+		set_size(cf, size, mr);
+		mappable_object_narrow_data(&cf->object, mr, LOCK_SITE);
 	} else {
 		rc = -EAGAIN;
 	}
-	mappable_object_unlock_data(&cf->object, LOCK_SITE);
+	mappable_object_unlock_size(&cf->object, LOCK_SITE);
 	return rc;
 }
 
@@ -168,13 +204,13 @@ int cached_follow_size(struct cached_file *cf)
 
 		if (rc || host == cached_size(cf))
 			return rc;
-		mappable_object_lock_data(&cf->object, LOCK_SITE);
+		mappable_object_lock_size(&cf->object, LOCK_SITE);
 		rc = os_file_size(cf->fd, &host);
 		from = cached_size(cf);
 		if (!rc && host < from)
 			shrink_to(cf, host);
 		stale = is_stale(cf);
-		mappable_object_unlock_data(&cf->object, LOCK_SITE);
+		mappable_object_unlock_size(&cf->object, LOCK_SITE);
 		if (rc || host <= from)
 			return rc;
 		rc = stale ? stale_to_limbo(cf) : 0;
@@ -197,12 +233,17 @@ static struct mappable_range take_limbo(struct cached_file *cf, struct cached_li
 {
 	struct mappable_range mr = { 0, 0 };
 
-	mappable_object_lock_data(&cf->object, LOCK_SITE);
+	*limbo = NULL;
+	if (!atomic_load_explicit(&cf->unsettled, memory_order_relaxed))
+		return mr;
+	mappable_object_lock_size(&cf->object, LOCK_SITE);
 	if (is_stale(cf))
 		mr = cf->stale;
 	*limbo = cf->limbo;
 	cf->limbo = NULL;
-	mappable_object_unlock_data(&cf->object, LOCK_SITE);
+	if (!is_stale(cf) && !*limbo)
+		atomic_store_explicit(&cf->unsettled, false, memory_order_relaxed);
+	mappable_object_unlock_size(&cf->object, LOCK_SITE);
 	for (struct cached_limbo *l = *limbo; l; l = l->next) {
 		if (mr.start == mr.end)
 			mr = l->range;
@@ -220,9 +261,9 @@ static void settle_step(struct cached_file *cf, struct mappable_range step) REQU
 	uint32_t pages[CACHED_STEP_PAGES];
 	size_t count;
 
-	mappable_object_lock_data(&cf->object, LOCK_SITE);
+	mappable_object_lock_size(&cf->object, LOCK_SITE);
 	count = detach_stale(cf, step, pages);
-	mappable_object_unlock_data(&cf->object, LOCK_SITE);
+	mappable_object_unlock_size(&cf->object, LOCK_SITE);
 	MM_TEST_POINT(cached_file_detached); /* object */
 	mappable_object_invalidate(&cf->object, step,
 				   (struct invalidate_opts){ .invalidate_private = true });

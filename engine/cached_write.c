@@ -15,7 +15,7 @@
  * Punch follows rule 5, 2 MiB at a time; the host file is punched first, so that a fill in between
  * reads zeros, or is thrown away by the generation.
  *
- * Locks: object > rmap > data.
+ * Locks: object > rmap > data, the last two of the 2 MiB in question.
  */
 #include <errno.h>
 
@@ -46,7 +46,7 @@ static void find_cover(struct cached_file *cf, struct mappable_range mr, bool wr
 		       struct cover *c) REQUIRES(rmap_class)
 {
 	*c = (struct cover){ .start = mr.start, .writable_only = writable_only };
-	mapping_set_visit(cf->object.mappings, mr, note_cover, c);
+	mappable_object_visit_range(&cf->object, mr, note_cover, c);
 }
 
 /* ---- write-back ---- */
@@ -64,7 +64,7 @@ static bool batch_collect(struct cached_file *cf, struct mappable_range mr, stru
 	MAY_LOCK_RMAP
 {
 	_Atomic uint32_t *slot = offset_map_find(&cf->pages, mr.start);
-	size_t cleaned = 0;
+	int64_t cleaned = 0;
 	bool any = false;
 	struct cover c;
 
@@ -72,9 +72,9 @@ static bool batch_collect(struct cached_file *cf, struct mappable_range mr, stru
 		return false;
 	b->start = mr.start;
 	b->count = (size_t)((mr.end - mr.start) >> MM_PAGE_SHIFT);
-	mappable_object_lock_rmap(&cf->object, LOCK_SITE);
+	mappable_object_lock_rmap(&cf->object, mr, LOCK_SITE);
 	find_cover(cf, mr, true, &c);
-	mappable_object_lock_data(&cf->object, LOCK_SITE);
+	mappable_object_lock_data(&cf->object, mr, LOCK_SITE);
 	for (size_t i = 0; i < b->count; i++) {
 		uint32_t word = atomic_load_explicit(&slot[i], memory_order_relaxed);
 
@@ -86,9 +86,9 @@ static bool batch_collect(struct cached_file *cf, struct mappable_range mr, stru
 		atomic_store_explicit(&slot[i], b->page[i], memory_order_relaxed);
 		cleaned++;
 	}
-	atomic_fetch_sub_explicit(&cf->dirty_pages, cleaned, memory_order_relaxed);
-	mappable_object_unlock_data(&cf->object, LOCK_SITE);
-	mappable_object_unlock_rmap(&cf->object, LOCK_SITE);
+	mappable_object_unlock_data(&cf->object, mr, LOCK_SITE);
+	mappable_object_unlock_rmap(&cf->object, mr, LOCK_SITE);
+	mappable_object_count(&cf->object, DIRTY_PAGES, -cleaned);
 	return any;
 }
 
@@ -96,9 +96,10 @@ static bool batch_collect(struct cached_file *cf, struct mappable_range mr, stru
 static void batch_put_back(struct cached_file *cf, const struct batch *b, size_t from) MAY_LOCK_DATA
 {
 	_Atomic uint32_t *slot = offset_map_find(&cf->pages, b->start);
-	size_t again = 0;
+	struct mappable_range mr = { b->start, b->start + b->count * MM_PAGE_SIZE };
+	int64_t again = 0;
 
-	mappable_object_lock_data(&cf->object, LOCK_SITE);
+	mappable_object_lock_data(&cf->object, mr, LOCK_SITE);
 	for (size_t i = from; i < b->count; i++) {
 		uint32_t word = atomic_load_explicit(&slot[i], memory_order_relaxed);
 
@@ -107,8 +108,8 @@ static void batch_put_back(struct cached_file *cf, const struct batch *b, size_t
 		atomic_store_explicit(&slot[i], word | CACHED_DIRTY, memory_order_relaxed);
 		again++;
 	}
-	atomic_fetch_add_explicit(&cf->dirty_pages, again, memory_order_relaxed);
-	mappable_object_unlock_data(&cf->object, LOCK_SITE);
+	mappable_object_unlock_data(&cf->object, mr, LOCK_SITE);
+	mappable_object_count(&cf->object, DIRTY_PAGES, again);
 }
 
 /* Writes the batch as far as the file goes; *index: the first page that was not written. */
@@ -135,7 +136,7 @@ static int batch_write(struct cached_file *cf, const struct batch *b, size_t *in
 		rc = os_file_write(cf->fd, memory_file_memory(cf->mf, b->page[i]),
 				   cached_least(offset + run * MM_PAGE_SIZE, end) - offset, offset,
 				   &done);
-		atomic_fetch_add_explicit(&cf->written_bytes, done, memory_order_relaxed);
+		mappable_object_count(&cf->object, WRITTEN_BYTES, (int64_t)done);
 		*index = i + (done >> MM_PAGE_SHIFT);
 	}
 	return rc;
@@ -190,9 +191,9 @@ static size_t take_clean(struct cached_file *cf, struct mappable_range mr, uint6
 
 	if (!slot)
 		return 0;
-	mappable_object_lock_rmap(&cf->object, LOCK_SITE);
+	mappable_object_lock_rmap(&cf->object, mr, LOCK_SITE);
 	find_cover(cf, mr, false, &c);
-	mappable_object_lock_data(&cf->object, LOCK_SITE);
+	mappable_object_lock_data(&cf->object, mr, LOCK_SITE);
 	for (size_t i = 0; i < slots && count < most; i++) {
 		uint32_t word = atomic_load_explicit(&slot[i], memory_order_relaxed);
 
@@ -201,9 +202,9 @@ static size_t take_clean(struct cached_file *cf, struct mappable_range mr, uint6
 		pages[count++] = word;
 		atomic_store_explicit(&slot[i], 0, memory_order_relaxed);
 	}
-	atomic_fetch_sub_explicit(&cf->cached_pages, count, memory_order_relaxed);
-	mappable_object_unlock_data(&cf->object, LOCK_SITE);
-	mappable_object_unlock_rmap(&cf->object, LOCK_SITE);
+	mappable_object_unlock_data(&cf->object, mr, LOCK_SITE);
+	mappable_object_unlock_rmap(&cf->object, mr, LOCK_SITE);
+	mappable_object_count(&cf->object, CACHED_PAGES, -(int64_t)count);
 	return count;
 }
 
@@ -269,10 +270,10 @@ static void punch_step(struct cached_file *cf, struct mappable_range step) REQUI
 	uint32_t pages[CACHED_STEP_PAGES];
 	size_t count;
 
-	mappable_object_lock_data(&cf->object, LOCK_SITE);
-	cf->generation++;
+	mappable_object_lock_data(&cf->object, step, LOCK_SITE);
+	mappable_object_shard(&cf->object, step.start)->generation++;
 	count = cached_detach(cf, step, pages);
-	mappable_object_unlock_data(&cf->object, LOCK_SITE);
+	mappable_object_unlock_data(&cf->object, step, LOCK_SITE);
 	MM_TEST_POINT(cached_file_detached); /* object */
 	mappable_object_invalidate(&cf->object, step,
 				   (struct invalidate_opts){ .invalidate_private = false });

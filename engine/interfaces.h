@@ -79,16 +79,16 @@ struct mappable_ops {
 			 struct mappable_range optional, mm_access at, struct translation *ts,
 			 size_t max, size_t *count);
 	int (*invalidate_unsavable)(struct mappable *m);
-	/* Holds m's rmap lock, so that no invalidation runs (mremap); both NULL: m never
-	 * invalidates. */
-	void (*lock_mappings)(struct mappable *m);
-	void (*unlock_mappings)(struct mappable *m);
+	/* Holds m's rmap lock of mr, so that no invalidation of these offsets runs (mremap); both
+	 * NULL: m never invalidates. */
+	void (*lock_mappings)(struct mappable *m, struct mappable_range mr);
+	void (*unlock_mappings)(struct mappable *m, struct mappable_range mr);
 	/* Makes a range a hole (MADV_REMOVE). NULL: -EOPNOTSUPP. */
 	int (*punch)(struct mappable *m, struct mappable_range mr);
 	/*
 	 * For mm_check(), at a quiescent point: each run of pages that m holds, one reference a
-	 * page, with the offsets that it translates to them; and each of its mappings. NULL: m
-	 * holds nothing, m keeps no mappings.
+	 * page, with the offsets that it translates to them; and its mappings, in parts as m keeps
+	 * them. NULL: m holds nothing, m keeps no mappings.
 	 */
 	void (*visit_pages)(struct mappable *m, mappable_pages_fn visit, void *arg);
 	void (*visit_mappings)(struct mappable *m, mappable_mapping_fn visit, void *arg);
@@ -142,18 +142,18 @@ static inline MM_MUST_CHECK int mappable_translate(struct mappable *m,
 	return m->ops->translate(m, required, optional, at, ts, max, count);
 }
 
-static inline void mappable_lock_mappings(struct mappable *m) ACQUIRES(rmap_class)
-	NO_TSA /* a call through a table */
+static inline void mappable_lock_mappings(struct mappable *m, struct mappable_range mr)
+	ACQUIRES(rmap_class) NO_TSA /* a call through a table */
 {
 	if (m->ops->lock_mappings)
-		m->ops->lock_mappings(m);
+		m->ops->lock_mappings(m, mr);
 }
 
-static inline void mappable_unlock_mappings(struct mappable *m) RELEASES(rmap_class)
-	NO_TSA /* a call through a table */
+static inline void mappable_unlock_mappings(struct mappable *m, struct mappable_range mr)
+	RELEASES(rmap_class) NO_TSA /* a call through a table */
 {
 	if (m->ops->unlock_mappings)
-		m->ops->unlock_mappings(m);
+		m->ops->unlock_mappings(m, mr);
 }
 
 static inline MM_MUST_CHECK int mappable_punch(struct mappable *m, struct mappable_range mr)
@@ -193,6 +193,10 @@ static inline void mappable_visit_mappings(struct mappable *m, mappable_mapping_
 struct mapping_identity_ops {
 	void (*inc_ref)(struct mapping_identity *id); /* any context, never blocks */
 	void (*dec_ref)(struct mapping_identity *id); /* may destroy: no lock held */
+	/* The same for references that mappings have, or who found id in one; they come and go on
+	 * all CPUs, so they may be counted apart. Both NULL: they are not. */
+	void (*inc_mapped)(struct mapping_identity *id);
+	void (*dec_mapped)(struct mapping_identity *id);
 	/* Writes the name for maps listings, NUL-terminated, at most size bytes. */
 	void (*mapped_name)(struct mapping_identity *id, char *name, size_t size);
 	uint64_t (*device_id)(struct mapping_identity *id);
@@ -212,6 +216,16 @@ static inline void mapping_identity_inc_ref(struct mapping_identity *id)
 static inline void mapping_identity_dec_ref(struct mapping_identity *id) MAY_LOCK_ANY
 {
 	id->ops->dec_ref(id);
+}
+
+static inline void mapping_identity_inc_mapped(struct mapping_identity *id)
+{
+	(id->ops->inc_mapped ? id->ops->inc_mapped : id->ops->inc_ref)(id);
+}
+
+static inline void mapping_identity_dec_mapped(struct mapping_identity *id) MAY_LOCK_ANY
+{
+	(id->ops->dec_mapped ? id->ops->dec_mapped : id->ops->dec_ref)(id);
 }
 
 static inline void mapping_identity_mapped_name(struct mapping_identity *id, char *name,

@@ -5,9 +5,9 @@
  *   object              per mappable    size changes: truncate, punch
  *     metadata          per space       name and limits
  *       mapping         per space       range lock: who may change vmas
- *         rmap          per mappable    its mapping_set
+ *         rmap          per mappable and 2 MiB of offsets   who maps them
  *           entry       per space       the set of address-map entries that one call holds
- *             data      per mappable    offset -> page
+ *             data      per mappable and 2 MiB of offsets   offset -> page
  *               platform  per host space  calls that change what the host maps
  *                 arena   per NUMA node   chunks and free blocks of the memory files
  *                   block per 2 MiB block its mode, its deposits
@@ -69,6 +69,8 @@ enum lock_rank {
 /*
  * Instances inside one rank ascend by key, compared major first. entry: (space id, address);
  * mapping: (space id, start); arena: (node, 0); rmap, data, object, block: (0, address of lock).
+ * The rmap locks of a mappable are an array, so a range takes them in ascending order; so are those
+ * of data, and the one of its size stands before them.
  */
 struct lock_key {
 	uint64_t major;

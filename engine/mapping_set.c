@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mapping_set.c - the reverse map: two treaps over the same elements.
+ * mapping_set.c - a reverse map: two treaps over the same elements.
  *
  *   by_offset   (start, owner): each node also knows the greatest end of its subtree, so that
  *               "what overlaps mr" costs O(log n + k) and "how far is everything covered from
@@ -16,7 +16,11 @@
  * and remove in a loop allocates nothing.
  *
  * Invalidate links the elements it meets into a list through them and sorts that, because it may
- * not allocate. Locks: the caller's rmap.
+ * not allocate. A set that others read at the same time may not be written, so of its elements
+ * copies are linked, on the stack, if they are few.
+ *
+ * Elements have cache lines of their own: the same thread may make those of sets that different
+ * threads use. Locks: the caller's rmap.
  */
 #include "engine/mapping_set.h"
 
@@ -27,33 +31,26 @@
 #include "engine/fail.h"
 #include "engine/inject.h"
 
-enum tree { BY_OFFSET, BY_OWNER, TREE_COUNT };
+enum tree { BY_OFFSET, BY_OWNER, TREE_COUNT }; /* index of mapping_set.root */
 
 /* Spares kept beyond twice the elements. */
-#define SPARE_SLACK 32
+#define SPARE_SLACK 8
+#define LINE_BYTES UINT64_C(64)
 
-struct element {
+struct mapping_element {
 	uint64_t start; /* offsets [start, end) */
 	uint64_t end;
 	uint64_t max_end; /* of the subtree in BY_OFFSET */
 	uint64_t delta; /* address - offset, modulo 2^64 */
-	struct mapping_space *space;
-	struct link {
-		struct element *left;
-		struct element *right;
-	} link[TREE_COUNT];
-	struct element *next; /* list of spares, or of what invalidate met */
+	uint64_t space_id; /* of space: other threads write beside the one there */
 	uint32_t priority;
 	bool writable;
-};
-
-struct mapping_set {
-	struct element *root[TREE_COUNT];
-	struct element *spares;
-	size_t spare_count;
-	size_t element_count;
-	size_t writable_count; /* of them */
-	uint64_t random;
+	struct link { /* who goes by offset needs no second cache line */
+		struct mapping_element *left;
+		struct mapping_element *right;
+	} link[TREE_COUNT];
+	struct mapping_space *space;
+	struct mapping_element *next; /* list of spares, or of what invalidate met */
 };
 
 /* ---- order ---- */
@@ -63,12 +60,12 @@ static int compare_u64(uint64_t a, uint64_t b)
 	return (a > b) - (a < b);
 }
 
-static int compare_space(const struct element *a, const struct element *b)
+static int compare_space(const struct mapping_element *a, const struct mapping_element *b)
 {
-	return compare_u64(a->space->id, b->space->id);
+	return compare_u64(a->space_id, b->space_id);
 }
 
-static int compare_owner(const struct element *a, const struct element *b)
+static int compare_owner(const struct mapping_element *a, const struct mapping_element *b)
 {
 	int c = compare_space(a, b);
 
@@ -77,7 +74,8 @@ static int compare_owner(const struct element *a, const struct element *b)
 	return c ? c : (int)a->writable - (int)b->writable;
 }
 
-static bool element_less(enum tree t, const struct element *a, const struct element *b)
+static bool element_less(enum tree t, const struct mapping_element *a,
+			 const struct mapping_element *b)
 {
 	int start = compare_u64(a->start, b->start);
 	int owner;
@@ -90,12 +88,12 @@ static bool element_less(enum tree t, const struct element *a, const struct elem
 
 /* ---- treap ---- */
 
-static uint64_t max_end_of(const struct element *e)
+static uint64_t max_end_of(const struct mapping_element *e)
 {
 	return e ? e->max_end : 0;
 }
 
-static void update_max_end(struct element *e)
+static void update_max_end(struct mapping_element *e)
 {
 	uint64_t left = max_end_of(e->link[BY_OFFSET].left);
 	uint64_t right = max_end_of(e->link[BY_OFFSET].right);
@@ -108,8 +106,9 @@ static void update_max_end(struct element *e)
 }
 
 /* Cuts the tree at root into the elements below key and the rest. */
-static void treap_split(enum tree t, struct element *root, const struct element *key,
-			struct element **below, struct element **rest)
+static void treap_split(enum tree t, struct mapping_element *root,
+			const struct mapping_element *key, struct mapping_element **below,
+			struct mapping_element **rest)
 {
 	if (!root) {
 		*below = *rest = NULL;
@@ -127,7 +126,8 @@ static void treap_split(enum tree t, struct element *root, const struct element 
 }
 
 /* Joins two trees; everything in a is below everything in b. */
-static struct element *treap_join(enum tree t, struct element *a, struct element *b)
+static struct mapping_element *treap_join(enum tree t, struct mapping_element *a,
+					  struct mapping_element *b)
 {
 	if (!a || !b)
 		return a ? a : b;
@@ -142,7 +142,7 @@ static struct element *treap_join(enum tree t, struct element *a, struct element
 	return b;
 }
 
-static void treap_insert(enum tree t, struct element **root, struct element *e)
+static void treap_insert(enum tree t, struct mapping_element **root, struct mapping_element *e)
 {
 	while (*root && (*root)->priority > e->priority) {
 		if (t == BY_OFFSET && (*root)->max_end < e->end)
@@ -155,7 +155,7 @@ static void treap_insert(enum tree t, struct element **root, struct element *e)
 	*root = e;
 }
 
-static void treap_remove(enum tree t, struct element **root, struct element *e)
+static void treap_remove(enum tree t, struct mapping_element **root, struct mapping_element *e)
 {
 	if (*root == e)
 		*root = treap_join(t, e->link[t].left, e->link[t].right);
@@ -168,20 +168,23 @@ static void treap_remove(enum tree t, struct element **root, struct element *e)
 		update_max_end(*root);
 }
 
-static void set_insert(struct mapping_set *set, struct element *e)
+static void set_insert(struct mapping_set *set, struct mapping_element *e)
 {
-	/* xorshift64: heights depend on it, nothing else does. */
-	set->random ^= set->random << 13;
-	set->random ^= set->random >> 7;
-	set->random ^= set->random << 17;
-	e->priority = (uint32_t)(set->random >> 32);
+	/* xorshift64, which never comes to zero: heights depend on it, nothing else does. */
+	uint64_t random = set->random ? set->random : UINT64_C(0x9e3779b97f4a7c15);
+
+	random ^= random << 13;
+	random ^= random >> 7;
+	random ^= random << 17;
+	set->random = random;
+	e->priority = (uint32_t)(random >> 32);
 	for (enum tree t = BY_OFFSET; t < TREE_COUNT; t++)
 		treap_insert(t, &set->root[t], e);
 	set->element_count++;
 	set->writable_count += e->writable;
 }
 
-static void set_remove(struct mapping_set *set, struct element *e)
+static void set_remove(struct mapping_set *set, struct mapping_element *e)
 {
 	for (enum tree t = BY_OFFSET; t < TREE_COUNT; t++)
 		treap_remove(t, &set->root[t], e);
@@ -191,19 +194,19 @@ static void set_remove(struct mapping_set *set, struct element *e)
 
 /* ---- spare nodes ---- */
 
-static void spare_put(struct mapping_set *set, struct element *e)
+static void spare_put(struct mapping_set *set, struct mapping_element *e)
 {
 	e->next = set->spares;
 	set->spares = e;
 	set->spare_count++;
 }
 
-static struct element *spare_take(struct mapping_set *set)
+static struct mapping_element *spare_take(struct mapping_set *set)
 {
-	struct element *e = set->spares;
+	struct mapping_element *e = set->spares;
 
 	if (!e)
-		mm_fail("mapping_set: no memory to cut one of %zu elements in two",
+		mm_fail("mapping_set: no memory to cut one of %u elements in two",
 			set->element_count);
 	set->spares = e->next;
 	set->spare_count--;
@@ -214,7 +217,8 @@ static struct element *spare_take(struct mapping_set *set)
 static bool spares_fill(struct mapping_set *set, size_t wanted)
 {
 	while (set->spare_count < wanted) {
-		struct element *e = mm_calloc(sizeof(*e));
+		struct mapping_element *e = mm_aligned_alloc(
+			LINE_BYTES, (sizeof(*e) + LINE_BYTES - 1) & ~(LINE_BYTES - 1));
 
 		if (!e)
 			return false;
@@ -231,11 +235,23 @@ static void spares_trim(struct mapping_set *set)
 
 /* ---- searches ---- */
 
-/* The first element of key's owner that ends at or after key->start; NULL if there is none. */
-static struct element *owner_first(const struct mapping_set *set, const struct element *key)
+static struct addr_range element_addresses(const struct mapping_element *e,
+					   struct mappable_range mr)
 {
-	struct element *e = set->root[BY_OWNER];
-	struct element *found = NULL;
+	return (struct addr_range){ mr.start + e->delta, mr.end + e->delta };
+}
+
+static struct mappable_range element_clip(const struct mapping_element *e, struct mappable_range mr)
+{
+	return mappable_range_intersect((struct mappable_range){ e->start, e->end }, mr);
+}
+
+/* The first element of key's owner that ends at or after key->start; NULL if there is none. */
+static struct mapping_element *owner_first(const struct mapping_set *set,
+					   const struct mapping_element *key)
+{
+	struct mapping_element *e = set->root[BY_OWNER];
+	struct mapping_element *found = NULL;
 
 	/* Elements of one owner are disjoint: their ends ascend as their starts do. */
 	while (e) {
@@ -252,10 +268,27 @@ static struct element *owner_first(const struct mapping_set *set, const struct e
 	return found;
 }
 
+bool mapping_set_find(const struct mapping_set *set, struct mapping_space *ms, uint64_t delta,
+		      bool writable, struct mappable_range mr, struct mappable_range *found)
+{
+	struct mapping_element key = {
+		.start = mr.start + 1, /* as in mapping_set_remove */
+		.delta = delta,
+		.space_id = ms->id,
+		.writable = writable,
+	};
+	const struct mapping_element *e = owner_first(set, &key);
+
+	if (!e || e->start >= mr.end)
+		return false;
+	*found = element_clip(e, mr);
+	return true;
+}
+
 /* How far offsets from `at` on are covered by elements that start at or before it; <= at: not. */
 static uint64_t covered_to(const struct mapping_set *set, uint64_t at)
 {
-	const struct element *e = set->root[BY_OFFSET];
+	const struct mapping_element *e = set->root[BY_OFFSET];
 	uint64_t to = 0;
 
 	while (e) {
@@ -277,7 +310,7 @@ static uint64_t covered_to(const struct mapping_set *set, uint64_t at)
 /* The least start above `at`, or limit if that is less. */
 static uint64_t next_start(const struct mapping_set *set, uint64_t at, uint64_t limit)
 {
-	const struct element *e = set->root[BY_OFFSET];
+	const struct mapping_element *e = set->root[BY_OFFSET];
 
 	while (e) {
 		if (e->start > at) {
@@ -312,18 +345,7 @@ static void tell_gaps(const struct mapping_set *set, struct mappable_range mr,
 
 /* ---- the interface ---- */
 
-int mapping_set_create(struct mapping_set **out)
-{
-	struct mapping_set *set = mm_calloc(sizeof(*set));
-
-	if (!set)
-		return -ENOMEM;
-	set->random = UINT64_C(0x9e3779b97f4a7c15);
-	*out = set;
-	return 0;
-}
-
-static void free_tree(struct element *e)
+static void free_tree(struct mapping_element *e)
 {
 	if (!e)
 		return;
@@ -332,18 +354,16 @@ static void free_tree(struct element *e)
 	free(e);
 }
 
-void mapping_set_destroy(struct mapping_set *set)
+void mapping_set_release(struct mapping_set *set)
 {
-	if (!set)
-		return;
 	free_tree(set->root[BY_OFFSET]);
 	while (set->spares)
 		free(spare_take(set));
-	free(set);
+	*set = (struct mapping_set){ 0 };
 }
 
-static struct element make_key(struct mapping_space *ms, struct addr_range ar, uint64_t offset,
-			       bool writable, const char *who)
+static struct mapping_element make_key(struct mapping_space *ms, struct addr_range ar,
+				       uint64_t offset, bool writable, const char *who)
 {
 	uint64_t end;
 
@@ -351,24 +371,32 @@ static struct element make_key(struct mapping_space *ms, struct addr_range ar, u
 	    __builtin_add_overflow(offset, ar.end - ar.start, &end))
 		mm_fail("%s: bad mapping [%#" PRIx64 ", %#" PRIx64 ") at offset %#" PRIx64, who,
 			ar.start, ar.end, offset);
-	return (struct element){ .start = offset,
-				 .end = end,
-				 .delta = ar.start - offset,
-				 .space = ms,
-				 .writable = writable };
+	return (struct mapping_element){ .start = offset,
+					 .end = end,
+					 .delta = ar.start - offset,
+					 .space = ms,
+					 .space_id = ms->id,
+					 .writable = writable };
+}
+
+int mapping_set_reserve(struct mapping_set *set)
+{
+	/* One node for the element itself, then one spare for each element. */
+	return spares_fill(set, set->element_count + 2) ? 0 : -ENOMEM;
 }
 
 int mapping_set_add(struct mapping_set *set, struct mapping_space *ms, struct addr_range ar,
 		    uint64_t offset, bool writable, mapping_set_range_fn newly, void *arg)
 {
-	struct element key = make_key(ms, ar, offset, writable, "mapping_set_add");
-	struct element *e = owner_first(set, &key);
+	struct mapping_element key = make_key(ms, ar, offset, writable, "mapping_set_add");
+	struct mapping_element *e = owner_first(set, &key);
+	int rc;
 
 	if (e && e->start <= key.start && key.end <= e->end)
 		return 0;
-	/* One node for the element itself, then one spare for each element. */
-	if (!spares_fill(set, set->element_count + 2))
-		return -ENOMEM;
+	rc = mapping_set_reserve(set);
+	if (rc)
+		return rc;
 	tell_gaps(set, (struct mappable_range){ key.start, key.end }, newly, arg);
 
 	/* Swallow what the same owner has inside the range or touching it. */
@@ -391,13 +419,13 @@ int mapping_set_add(struct mapping_set *set, struct mapping_space *ms, struct ad
 void mapping_set_remove(struct mapping_set *set, struct mapping_space *ms, struct addr_range ar,
 			uint64_t offset, bool writable, mapping_set_range_fn gone, void *arg)
 {
-	struct element key = make_key(ms, ar, offset, writable, "mapping_set_remove");
+	struct mapping_element key = make_key(ms, ar, offset, writable, "mapping_set_remove");
 	uint64_t end = key.end;
-	struct element *e;
+	struct mapping_element *e;
 
 	/* An element that only touches the range stays: hence the end above start. */
 	for (key.start++; (e = owner_first(set, &key)) && e->start < end; key.start++) {
-		struct element was = *e;
+		struct mapping_element was = *e;
 		struct mappable_range cut = { offset > was.start ? offset : was.start,
 					      end < was.end ? end : was.end };
 
@@ -425,18 +453,9 @@ void mapping_set_remove(struct mapping_set *set, struct mapping_space *ms, struc
 
 /* ---- walks ---- */
 
-static struct addr_range element_addresses(const struct element *e, struct mappable_range mr)
-{
-	return (struct addr_range){ mr.start + e->delta, mr.end + e->delta };
-}
-
-static struct mappable_range element_clip(const struct element *e, struct mappable_range mr)
-{
-	return mappable_range_intersect((struct mappable_range){ e->start, e->end }, mr);
-}
-
 /* Appends the elements of the tree at e that overlap mr to the list that ends at *tail. */
-static struct element **collect(struct element *e, struct mappable_range mr, struct element **tail)
+static struct mapping_element **collect(struct mapping_element *e, struct mappable_range mr,
+					struct mapping_element **tail)
 {
 	if (max_end_of(e) <= mr.start)
 		return tail;
@@ -451,7 +470,7 @@ static struct element **collect(struct element *e, struct mappable_range mr, str
 }
 
 /* (space id, address inside mr): the order in which entry locks may be taken. */
-static bool invalidated_before(const struct element *a, const struct element *b,
+static bool invalidated_before(const struct mapping_element *a, const struct mapping_element *b,
 			       struct mappable_range mr)
 {
 	int c = compare_space(a, b);
@@ -462,13 +481,14 @@ static bool invalidated_before(const struct element *a, const struct element *b,
 	return c ? c < 0 : a->writable < b->writable;
 }
 
-static struct element *merge_lists(struct element *a, struct element *b, struct mappable_range mr)
+static struct mapping_element *merge_lists(struct mapping_element *a, struct mapping_element *b,
+					   struct mappable_range mr)
 {
-	struct element *head;
-	struct element **tail = &head;
+	struct mapping_element *head;
+	struct mapping_element **tail = &head;
 
 	while (a && b) {
-		struct element **from = invalidated_before(b, a, mr) ? &b : &a;
+		struct mapping_element **from = invalidated_before(b, a, mr) ? &b : &a;
 
 		*tail = *from;
 		tail = &(*from)->next;
@@ -479,45 +499,94 @@ static struct element *merge_lists(struct element *a, struct element *b, struct 
 }
 
 /* Merge sort of the list's first `count` elements, which are cut off from the rest. */
-static struct element *sort_list(struct element **list, size_t count, struct mappable_range mr)
+static struct mapping_element *sort_list(struct mapping_element **list, size_t count,
+					 struct mappable_range mr)
 {
 	if (count == 1) {
-		struct element *only = *list;
+		struct mapping_element *only = *list;
 
 		*list = only->next;
 		only->next = NULL;
 		return only;
 	}
-	struct element *first = sort_list(list, count / 2, mr);
-	struct element *second = sort_list(list, count - count / 2, mr);
+	struct mapping_element *first = sort_list(list, count / 2, mr);
+	struct mapping_element *second = sort_list(list, count - count / 2, mr);
 
 	return merge_lists(first, second, mr);
 }
 
-void mapping_set_invalidate(struct mapping_set *set, struct mappable_range mr,
-			    struct invalidate_opts opts)
+/* Calls every space of the list, in order. */
+static void invalidate_list(struct mapping_element *list, struct mappable_range mr,
+			    struct invalidate_opts opts) MAY_LOCK_ENTRY
 {
-	struct element *list = NULL;
 	size_t count = 0;
 	bool sorted = true;
 
-	*collect(set->root[BY_OFFSET], mr, &list) = NULL;
-	for (struct element *e = list; e; e = e->next, count++) {
+	for (struct mapping_element *e = list; e; e = e->next, count++) {
 		if (e->next && invalidated_before(e->next, e, mr))
 			sorted = false;
 	}
 	if (!sorted) {
-		struct element *rest = list;
+		struct mapping_element *rest = list;
 
 		list = sort_list(&rest, count, mr);
 	}
-	for (struct element *e = list; e; e = e->next)
+	for (struct mapping_element *e = list; e; e = e->next)
 		mapping_space_invalidate(e->space, element_addresses(e, element_clip(e, mr)), opts);
 }
 
-bool mapping_set_is_empty(const struct mapping_set *set)
+void mapping_set_invalidate(struct mapping_set *set, struct mapping_set *second,
+			    struct mappable_range mr, struct invalidate_opts opts)
 {
-	return set->element_count == 0;
+	struct mapping_element *list = NULL;
+	struct mapping_element **tail = collect(set->root[BY_OFFSET], mr, &list);
+
+	if (second)
+		tail = collect(second->root[BY_OFFSET], mr, tail);
+	*tail = NULL;
+	invalidate_list(list, mr, opts);
+}
+
+struct copies {
+	size_t count;
+	struct mapping_element element[MAPPING_SET_COPIES];
+};
+
+/* Copies the elements of the tree at e that overlap mr; false: too many. */
+static bool copy(const struct mapping_element *e, struct mappable_range mr, struct copies *c)
+{
+	if (max_end_of(e) <= mr.start)
+		return true;
+	if (!copy(e->link[BY_OFFSET].left, mr, c))
+		return false;
+	if (e->start >= mr.end)
+		return true;
+	if (e->end > mr.start) {
+		if (c->count == MAPPING_SET_COPIES)
+			return false;
+		c->element[c->count++] = *e;
+	}
+	return copy(e->link[BY_OFFSET].right, mr, c);
+}
+
+bool mapping_set_invalidate_shared(struct mapping_set *set, const struct mapping_set *shared,
+				   struct mappable_range mr, struct invalidate_opts opts)
+{
+	struct mapping_element *list = NULL;
+	struct mapping_element **tail;
+	struct copies c;
+
+	c.count = 0;
+	if (!copy(shared->root[BY_OFFSET], mr, &c))
+		return false;
+	tail = collect(set->root[BY_OFFSET], mr, &list);
+	for (size_t i = 0; i < c.count; i++) {
+		*tail = &c.element[i];
+		tail = &c.element[i].next;
+	}
+	*tail = NULL;
+	invalidate_list(list, mr, opts);
+	return true;
 }
 
 size_t mapping_set_count(const struct mapping_set *set)
@@ -530,7 +599,7 @@ size_t mapping_set_writable_count(const struct mapping_set *set)
 	return set->writable_count;
 }
 
-static void visit_tree(const struct element *e, struct mappable_range mr,
+static void visit_tree(const struct mapping_element *e, struct mappable_range mr,
 		       mapping_set_element_fn visit, void *arg)
 {
 	if (max_end_of(e) <= mr.start)

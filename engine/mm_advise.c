@@ -121,7 +121,7 @@ static int sync_look(struct mm_space *s, uint64_t page, uint64_t end, bool sync,
 		step->range = (struct mappable_range){ first,
 						       first + ((*after - page) << MM_PAGE_SHIFT) };
 		step->identity = v->identity;
-		mapping_identity_inc_ref(step->identity);
+		mapping_identity_inc_mapped(step->identity);
 	}
 	range_lock_unlock(&held);
 	return rc;
@@ -150,7 +150,7 @@ int mm_msync(struct mm_space *s, uint64_t address, uint64_t length, bool sync, b
 		if (!step.identity)
 			continue;
 		rc = mapping_identity_msync(step.identity, step.range);
-		mapping_identity_dec_ref(step.identity);
+		mapping_identity_dec_mapped(step.identity);
 		if (rc)
 			return rc;
 	}

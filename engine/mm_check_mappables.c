@@ -3,7 +3,7 @@
  * mm_check_mappables.c - P9 and P5: what mappables know of us, and we of them.
  *
  * P9: the reverse map of each mappable names exactly the (space, addresses, offsets, writable) that
- * entries name. Both sides are brought into one form, runs as long as possible, sorted and compared
+ * entries name. Both sides are brought into one form, sorted runs as long as possible, and compared
  * one by one. P5: a page of a mappable that an entry names is the one that the mappable has at that
  * offset now; another one would have been invalidated.
  *
@@ -58,6 +58,14 @@ static int compare_mappings(const void *a, const void *b)
 	if (!c)
 		c = compare_u64(x->range.start, y->range.start);
 	return c ? c : compare_u64(x->offset, y->offset);
+}
+
+/* Are the two one mapping? */
+static bool is_followed_by(const struct mapping *a, const struct mapping *b)
+{
+	return a->mappable == b->mappable && a->space == b->space &&
+	       a->range.end == b->range.start && a->writable == b->writable &&
+	       a->offset + addr_range_length(a->range) == b->offset;
 }
 
 static int compare_holdings(const void *a, const void *b)
@@ -124,14 +132,12 @@ static bool is_listed(const struct mappables_check *c, const struct mappable *wa
 
 /* ---- what entries name ---- */
 
-/* Adds a mapping behind those seen, or to the last one if they are one. */
+/* Adds a mapping behind those seen, or to the last one if they are one: entries are many. */
 static void see_mapping(struct mappables_check *c, struct mapping m)
 {
 	struct mapping *last = c->seen_count ? &c->seen[c->seen_count - 1] : NULL;
 
-	if (last && last->mappable == m.mappable && last->space == m.space &&
-	    last->range.end == m.range.start && last->writable == m.writable &&
-	    last->offset + addr_range_length(last->range) == m.offset) {
+	if (last && is_followed_by(last, &m)) {
 		last->range.end = m.range.end;
 		return;
 	}
@@ -230,15 +236,28 @@ static _Noreturn void fail_mapping(const char *what, const struct mapping *m)
 		m->writable ? "writable" : "not writable", what);
 }
 
+static void sort_mappings(struct mapping *m, size_t *count)
+{
+	size_t kept = 0;
+
+	if (*count)
+		qsort(m, *count, sizeof(m[0]), compare_mappings);
+	for (size_t i = 0; i < *count; i++)
+		if (!kept || !is_followed_by(&m[kept - 1], &m[i]))
+			m[kept++] = m[i];
+		else
+			m[kept - 1].range.end = m[i].range.end;
+	*count = kept;
+}
+
 static void compare_reverse_maps(struct mappables_check *c)
 {
-	size_t common = c->told_count < c->seen_count ? c->told_count : c->seen_count;
+	size_t common;
 	size_t i = 0;
 
-	if (c->told_count)
-		qsort(c->told, c->told_count, sizeof(c->told[0]), compare_mappings);
-	if (c->seen_count)
-		qsort(c->seen, c->seen_count, sizeof(c->seen[0]), compare_mappings);
+	sort_mappings(c->told, &c->told_count);
+	sort_mappings(c->seen, &c->seen_count);
+	common = c->told_count < c->seen_count ? c->told_count : c->seen_count;
 	while (i < common && !compare_mappings(&c->told[i], &c->seen[i]) &&
 	       c->told[i].range.end == c->seen[i].range.end &&
 	       c->told[i].writable == c->seen[i].writable)

@@ -100,7 +100,7 @@ static void start_run(struct run *r, const struct vma *v, struct addr_range rang
 	if (v->name)
 		strncpy(r->line.name, v->name, sizeof(r->line.name) - 1);
 	if (r->identity)
-		mapping_identity_inc_ref(r->identity);
+		mapping_identity_inc_mapped(r->identity);
 }
 
 /* Does an entry of v at `range` belong to the run? */
@@ -169,7 +169,7 @@ static void finish_run(struct run *r) MAY_LOCK_ANY
 	l->inode = mapping_identity_inode_id(r->identity);
 	if (!l->name[0])
 		mapping_identity_mapped_name(r->identity, l->name, sizeof(l->name));
-	mapping_identity_dec_ref(r->identity);
+	mapping_identity_dec_mapped(r->identity);
 }
 
 static void list(struct mm_space *s, bool count_pages, mm_listing_fn visit, void *arg) MAY_LOCK_ANY

@@ -131,7 +131,7 @@ int mm_futex_key(struct mm_space *s, uint64_t address, struct mm_futex_key *key)
 		key->offset =
 			vma_offset(v, address >> MM_PAGE_SHIFT) + (address & (MM_PAGE_SIZE - 1));
 		if (key->identity)
-			mapping_identity_inc_ref(key->identity);
+			mapping_identity_inc_mapped(key->identity);
 	}
 	range_lock_unlock(&held);
 	return rc;
@@ -195,7 +195,7 @@ static struct mappable *next_mappable(struct mm_space *s, uint64_t *page,
 		m = v->mappable;
 		*identity = v->identity;
 		if (m && v->identity)
-			mapping_identity_inc_ref(v->identity);
+			mapping_identity_inc_mapped(v->identity);
 	}
 	range_lock_unlock(&held);
 	return m;
@@ -211,7 +211,7 @@ int mm_invalidate_unsavable(struct mm_space *s)
 	while (!rc && (m = next_mappable(s, &page, &identity))) {
 		rc = mappable_invalidate_unsavable(m);
 		if (identity)
-			mapping_identity_dec_ref(identity);
+			mapping_identity_dec_mapped(identity);
 	}
 	return rc;
 }

@@ -28,8 +28,8 @@ struct offset_directory {
 
 struct offset_map {
 	unsigned unit_shift; /* immutable */
-	_Atomic uint64_t node_bytes; /* memory of the nodes */
 	_Atomic(struct offset_directory *) top[OFFSET_MAP_SLOTS];
+	_Atomic uint64_t node_bytes; /* memory of the nodes; not on the line of unit_shift */
 };
 
 void offset_map_init(struct offset_map *map, unsigned unit_shift);

@@ -10,14 +10,15 @@
  * clears the slot by an exchange under `data` before (iii) waits for that entry lock. So either
  * the caller had the lock first: its page is installed when (iii) gets the lock, and is dropped.
  * Or it got the lock after (iii): then it sees the cleared slot and the new size, because the
- * lock orders it after (i). Publishing looks at the size under `data`, as (i) changes it there, so
- * nothing is published behind a shrunk size. A page is freed in (v) only, when no entry has it
- * any more and nobody can find it. Slots are cleared 2 MiB at a time, each before its own
- * invalidation; the size is changed before all of them, and `object` keeps it from growing
- * again in between, so that no page is resurrected.
+ * lock orders it after (i). Publishing looks at the size under `data` of its 2 MiB; (i) sets the
+ * size first, then takes each such lock in turn and clears what it finds: so a page that was
+ * published by the old size is found, and whoever publishes later sees the new one. A page is freed
+ * in (v) only, when no entry has it any more and nobody can find it. Slots are cleared 2 MiB at a
+ * time, each before its own invalidation; the size is changed before all of them, and `object`
+ * keeps it from growing again in between, so that no page is resurrected.
  *
- * Locks: those of mappable_object. Slots are changed under `data` only; slots that are present are
- * cleared under `object` as well, which therefore pins present pages.
+ * Locks: those of mappable_object. Slots are changed under `data` of their offset only; slots that
+ * are present are cleared under `object` as well, which therefore pins present pages.
  */
 #include "engine/shared_memory.h"
 
@@ -37,12 +38,14 @@ struct shared_memory {
 	struct memory_file *mf; /* this and the next two: immutable */
 	enum page_class cls;
 	unsigned unit_shift;
-	_Atomic uint64_t size; /* bytes; written under object and data */
-	_Atomic uint32_t seals; /* written under object and rmap */
-	_Atomic uint64_t resident_units; /* written under data */
+	_Atomic uint32_t seals; /* written under object and all of rmap, a few times at most */
+
+	_Atomic uint64_t size MAPPABLE_CACHE_LINE; /* bytes; written under object */
 
 	struct offset_map units MAPPABLE_CACHE_LINE; /* slots are written under data */
 };
+
+enum { RESIDENT_UNITS }; /* counters */
 
 _Static_assert(SHARED_MEMORY_MAX_BYTES >> MM_PAGE_SHIFT == UINT64_C(1) << 3 * OFFSET_MAP_SHIFT,
 	       "three levels of 4 KiB pages reach exactly the greatest size");
@@ -107,6 +110,7 @@ static int allocate_unit(struct shared_memory *sm, uint32_t *first) MAY_LOCK_ARE
 /* Puts a fresh unit at offset, unless another thread has by now. */
 static int fill_unit(struct shared_memory *sm, uint64_t offset) MAY_LOCK_DATA
 {
+	struct mappable_range unit = { offset, offset + MM_PAGE_SIZE };
 	_Atomic uint32_t *slot;
 	uint32_t fresh;
 	bool inside;
@@ -120,17 +124,18 @@ static int fill_unit(struct shared_memory *sm, uint64_t offset) MAY_LOCK_DATA
 		return rc;
 
 	MM_TEST_POINT(shared_memory_filled); /* what the caller of translate holds */
-	mappable_object_lock_data(&sm->object, LOCK_SITE);
+	mappable_object_lock_data(&sm->object, unit, LOCK_SITE);
 	inside = offset < size_limit(sm);
 	absent = !atomic_load_explicit(slot, memory_order_relaxed);
 	if (inside && absent) {
 		refcache_adopt(sm->mf, fresh);
 		atomic_store_explicit(slot, fresh, memory_order_release);
-		atomic_fetch_add_explicit(&sm->resident_units, 1, memory_order_relaxed);
 	}
-	mappable_object_unlock_data(&sm->object, LOCK_SITE);
+	mappable_object_unlock_data(&sm->object, unit, LOCK_SITE);
 
-	if (!inside || !absent)
+	if (inside && absent)
+		mappable_object_count(&sm->object, RESIDENT_UNITS, 1);
+	else
 		memory_file_dec_range(sm->mf, fresh, unit_pages(sm));
 	return inside ? 0 : bus_error(ENXIO);
 }
@@ -224,14 +229,14 @@ static int shared_add_mapping(struct mappable *m, struct mapping_space *ms, stru
 			      uint64_t offset, bool writable) MAY_LOCK_RMAP
 {
 	struct shared_memory *sm = of_mappable(m);
-	int rc = -EPERM;
+	int rc = mappable_object_add_mapping(m, ms, ar, offset, writable);
 
-	mappable_object_lock_rmap(&sm->object, LOCK_SITE);
-	if (!writable ||
+	/* Who seals holds all of rmap: either the mapping is seen there, or the seal is here. */
+	if (rc || !writable ||
 	    !(atomic_load_explicit(&sm->seals, memory_order_relaxed) & SHARED_MEMORY_SEAL_WRITE))
-		rc = mapping_set_add(sm->object.mappings, ms, ar, offset, writable, NULL, NULL);
-	mappable_object_unlock_rmap(&sm->object, LOCK_SITE);
-	return rc;
+		return rc;
+	mappable_object_remove_mapping(m, ms, ar, offset, writable);
+	return -EPERM;
 }
 
 /* ---- truncate, punch, invalidate: the five steps ---- */
@@ -240,20 +245,19 @@ static int shared_add_mapping(struct mappable *m, struct mapping_space *ms, stru
 static size_t detach_units(struct shared_memory *sm, struct mappable_range mr,
 			   uint32_t units[OFFSET_MAP_SLOTS]) MAY_LOCK_DATA
 {
-	_Atomic uint32_t *slot = offset_map_find(&sm->units, mr.start);
 	size_t slots = (size_t)((mr.end - mr.start) >> sm->unit_shift);
+	_Atomic uint32_t *slot;
 	size_t count = 0;
 
-	if (!slot) /* whoever makes a leaf now publishes into the new state */
-		return 0;
-	mappable_object_lock_data(&sm->object, LOCK_SITE);
-	for (size_t i = 0; i < slots; i++) {
+	mappable_object_lock_data(&sm->object, mr, LOCK_SITE);
+	slot = offset_map_find(&sm->units, mr.start);
+	for (size_t i = 0; slot && i < slots; i++) {
 		if (!atomic_load_explicit(&slot[i], memory_order_relaxed))
 			continue;
 		units[count++] = atomic_exchange_explicit(&slot[i], 0, memory_order_acq_rel);
 	}
-	atomic_fetch_sub_explicit(&sm->resident_units, count, memory_order_relaxed);
-	mappable_object_unlock_data(&sm->object, LOCK_SITE);
+	mappable_object_unlock_data(&sm->object, mr, LOCK_SITE);
+	mappable_object_count(&sm->object, RESIDENT_UNITS, -(int64_t)count);
 	return count;
 }
 
@@ -307,11 +311,9 @@ static void clear_bytes(struct shared_memory *sm, struct mappable_range mr) REQU
 		       mr.end - mr.start);
 }
 
-static void set_size(struct shared_memory *sm, uint64_t size) REQUIRES(object_class) MAY_LOCK_DATA
+static void set_size(struct shared_memory *sm, uint64_t size) REQUIRES(object_class)
 {
-	mappable_object_lock_data(&sm->object, LOCK_SITE);
 	atomic_store_explicit(&sm->size, size, memory_order_release);
-	mappable_object_unlock_data(&sm->object, LOCK_SITE);
 }
 
 int shared_memory_truncate(struct shared_memory *sm, uint64_t new_size_bytes)
@@ -399,11 +401,12 @@ int shared_memory_add_seals(struct shared_memory *sm, unsigned seals)
 				SHARED_MEMORY_SEAL_WRITE))
 		return -EINVAL;
 	mappable_object_lock(&sm->object, LOCK_SITE);
-	mappable_object_lock_rmap(&sm->object, LOCK_SITE);
-	refused = seals & SHARED_MEMORY_SEAL_WRITE && mappable_object_writable_count(&sm->object);
+	mappable_object_lock_rmap(&sm->object, MAPPABLE_ALL, LOCK_SITE);
+	refused = seals & SHARED_MEMORY_SEAL_WRITE &&
+		  mappable_object_mapping_count(&sm->object, true);
 	if (!refused)
 		atomic_fetch_or_explicit(&sm->seals, seals, memory_order_release);
-	mappable_object_unlock_rmap(&sm->object, LOCK_SITE);
+	mappable_object_unlock_rmap(&sm->object, MAPPABLE_ALL, LOCK_SITE);
 	mappable_object_unlock(&sm->object, LOCK_SITE);
 	return refused ? -EBUSY : 0;
 }
@@ -465,6 +468,8 @@ static const struct mappable_ops shared_mappable_ops = {
 static const struct mapping_identity_ops shared_identity_ops = {
 	.inc_ref = mappable_object_inc_ref,
 	.dec_ref = mappable_object_dec_ref,
+	.inc_mapped = mappable_object_inc_mapped,
+	.dec_mapped = mappable_object_dec_mapped,
 	.mapped_name = mappable_object_mapped_name,
 	.device_id = mappable_object_device_id,
 	.inode_id = mappable_object_inode_id,
@@ -513,10 +518,11 @@ struct mapping_identity *shared_memory_identity(struct shared_memory *sm)
 
 uint64_t shared_memory_resident_pages(struct shared_memory *sm)
 {
-	return atomic_load_explicit(&sm->resident_units, memory_order_relaxed) * unit_pages(sm);
+	return mappable_object_counted(&sm->object, RESIDENT_UNITS) * unit_pages(sm);
 }
 
 uint64_t shared_memory_metadata_bytes(struct shared_memory *sm)
 {
-	return sizeof(*sm) + atomic_load_explicit(&sm->units.node_bytes, memory_order_relaxed);
+	return sizeof(*sm) + mappable_object_stripe_bytes(&sm->object) +
+	       atomic_load_explicit(&sm->units.node_bytes, memory_order_relaxed);
 }

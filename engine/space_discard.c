@@ -131,7 +131,7 @@ static int find_piece(struct mm_space *s, uint64_t page, uint64_t end, uint64_t 
 				     v->identity,
 				     { first, first + ((*after - page) << MM_PAGE_SHIFT) } };
 		if (p->identity)
-			mapping_identity_inc_ref(p->identity);
+			mapping_identity_inc_mapped(p->identity);
 	}
 	range_lock_unlock(&held);
 	return rc;
@@ -159,7 +159,7 @@ int space_remove(struct mm_space *s, uint64_t address, uint64_t length)
 		MM_TEST_POINT(space_remove_unlocked); /* nothing held; an identity reference */
 		rc = mappable_punch(p.mappable, p.range);
 		if (p.identity)
-			mapping_identity_dec_ref(p.identity);
+			mapping_identity_dec_mapped(p.identity);
 		if (rc)
 			return rc;
 	}

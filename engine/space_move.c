@@ -170,16 +170,28 @@ static int prepare(const struct move *m, bool *foldable) MAY_LOCK_ENTRY
 	return rc;
 }
 
+/* Offsets of what the next piece can have present: of at most a leaf of each place. What a piece of
+ * more stands for is not present, so there is nothing that an invalidation could miss. */
+static struct mappable_range moved_offsets(const struct move *m, uint64_t done)
+{
+	const struct vma *to = vma_at(&m->s->mm->vma_pool, m->vma);
+	uint64_t pages = m->pages - done < MAP_FANOUT ? m->pages - done : MAP_FANOUT;
+	uint64_t start = vma_offset(to, m->to + done);
+
+	return (struct mappable_range){ start, start + (pages << MM_PAGE_SHIFT) };
+}
+
 /* Moves the first piece of [done, pages). 0 with *piece its length, or -ENOMEM. */
 static int move_piece(const struct move *m, uint64_t done, uint64_t *piece) NO_TSA
 {
 	/* NO_TSA: rmap is held only if there is a mappable, the pair only if it could be had. */
 	struct mm_space *s = m->s;
+	struct mappable_range offsets = moved_offsets(m, done);
 	struct map_pair p;
 	int rc;
 
 	if (m->mappable)
-		mappable_lock_mappings(m->mappable);
+		mappable_lock_mappings(m->mappable, offsets);
 	while (!map_pair_lock(&s->map, m->from + done, m->to + done, m->pages - done, &p, &rc)) {
 		if (rc != -EAGAIN)
 			goto out;
@@ -191,7 +203,7 @@ static int move_piece(const struct move *m, uint64_t done, uint64_t *piece) NO_T
 		      m->keep_leaves);
 out:
 	if (m->mappable)
-		mappable_unlock_mappings(m->mappable);
+		mappable_unlock_mappings(m->mappable, offsets);
 	return rc;
 }
 

@@ -38,7 +38,7 @@ static int finish(struct pool *vmas, uint32_t index, const char *name) MAY_LOCK_
 		}
 	}
 	if (v->identity)
-		mapping_identity_inc_ref(v->identity);
+		mapping_identity_inc_mapped(v->identity);
 	atomic_store_explicit(&v->entries, VMA_BUILDING, memory_order_relaxed);
 	return 0;
 }
@@ -164,7 +164,7 @@ void vma_free_dead(struct pool *vmas, uint32_t dead)
 		free(v->name);
 		pool_free(vmas, dead);
 		if (identity)
-			mapping_identity_dec_ref(identity);
+			mapping_identity_dec_mapped(identity);
 		dead = next;
 	}
 }

@@ -34,17 +34,19 @@ static uint64_t offset_of(int64_t i)
 	return 2 * (uint64_t)i * MAPPING_BYTES;
 }
 
+static struct mapping_set the_set;
+
 /* NO_TSA: the set is this thread's own. */
 static struct mapping_set *make_set(struct gbench_state *s) NO_TSA
 {
-	struct mapping_set *set = NULL;
-	int rc = mapping_set_create(&set);
+	struct mapping_set *set = &the_set;
+	int rc = 0;
 
 	for (int64_t i = 0; i < gbench_state_range(s) && !rc; i++)
 		rc = mapping_set_add(set, &space, mapping(i), offset_of(i), true, NULL, NULL);
 	if (!rc)
 		return set;
-	mapping_set_destroy(set);
+	mapping_set_release(&the_set);
 	gbench_state_skip(s, "no memory");
 	return NULL;
 }
@@ -62,7 +64,7 @@ static void remove_add(struct gbench_state *s) NO_TSA
 		if (mapping_set_add(set, &space, mapping(i), offset_of(i), true, NULL, NULL))
 			gbench_state_skip(s, "no memory");
 	}
-	mapping_set_destroy(set);
+	mapping_set_release(&the_set);
 }
 
 /* NO_TSA: the set is this thread's own. */
@@ -75,9 +77,9 @@ static void invalidate(struct gbench_state *s) NO_TSA
 		int64_t i = (int64_t)(micro_random(&state) % (uint64_t)gbench_state_range(s));
 		struct mappable_range page = { offset_of(i), offset_of(i) + MM_PAGE_SIZE };
 
-		mapping_set_invalidate(set, page, (struct invalidate_opts){ false });
+		mapping_set_invalidate(set, NULL, page, (struct invalidate_opts){ false });
 	}
-	mapping_set_destroy(set);
+	mapping_set_release(&the_set);
 }
 
 static void with_sizes(struct gbench *b)

@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 # What a function allocates, where its name does not begin with that.
-MADE_BY = {'spares_fill': 'element'}
+MADE_BY = {'spares_fill': 'mapping_element'}
 SITUATIONS = ['spaces', 'space', 'vma', 'object', 'file', 'page']
 
 

@@ -39,6 +39,8 @@ static const struct mappable_ops ops = {
 static const struct mapping_identity_ops identity_ops = {
 	.inc_ref = mappable_object_inc_ref,
 	.dec_ref = mappable_object_dec_ref,
+	.inc_mapped = mappable_object_inc_mapped,
+	.dec_mapped = mappable_object_dec_mapped,
 	.mapped_name = mappable_object_mapped_name,
 	.device_id = mappable_object_device_id,
 	.inode_id = mappable_object_inode_id,
@@ -99,9 +101,9 @@ static size_t writable(void) NO_TSA
 {
 	size_t n;
 
-	mappable_object_lock_rmap(&o, LOCK_SITE);
-	n = mappable_object_writable_count(&o);
-	mappable_object_unlock_rmap(&o, LOCK_SITE);
+	mappable_object_lock_rmap(&o, MAPPABLE_ALL, LOCK_SITE);
+	n = mappable_object_mapping_count(&o, true);
+	mappable_object_unlock_rmap(&o, MAPPABLE_ALL, LOCK_SITE);
 	return n;
 }
 
@@ -171,7 +173,7 @@ static void test_locked_mappings_are_not_invalidated(void **state) NO_TSA
 	atomic_store(&invalidated, false);
 	atomic_store(&started, false);
 	assert_int_equal(toy_map(locked_space, &o.mappable, true), 0);
-	mappable_lock_mappings(&o.mappable);
+	mappable_lock_mappings(&o.mappable, MAPPABLE_ALL);
 	assert_int_equal(pthread_create(&thread, NULL, invalidate_all, NULL), 0);
 	while (!atomic_load(&started))
 		sched_yield();
@@ -181,7 +183,7 @@ static void test_locked_mappings_are_not_invalidated(void **state) NO_TSA
 	toy_lock(locked_space); /* entries are taken inside, as mremap does */
 	assert_int_equal(locked_space->invalidations, 0);
 	toy_unlock(locked_space);
-	mappable_unlock_mappings(&o.mappable);
+	mappable_unlock_mappings(&o.mappable, MAPPABLE_ALL);
 	pthread_join(thread, NULL);
 	assert_true(atomic_load(&invalidated));
 	assert_int_equal(locked_space->invalidations, PAGES * PAGE / MM_HUGE_SIZE);

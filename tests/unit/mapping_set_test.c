@@ -74,7 +74,7 @@ static void cut(struct mapping_set *set, unsigned space, uint64_t start, uint64_
 static void invalidate(struct mapping_set *set, uint64_t start, uint64_t end, bool private) NO_TSA
 {
 	trace.call_count = 0;
-	mapping_set_invalidate(set, (struct mappable_range){ start, end },
+	mapping_set_invalidate(set, NULL, (struct mappable_range){ start, end },
 			       (struct invalidate_opts){ private });
 }
 
@@ -93,20 +93,18 @@ static void expect_call(size_t i, uint64_t space_id, uint64_t start, uint64_t en
 	assert_int_equal(trace.calls[i].ar.end, end);
 }
 
-static int setup(void **state) NO_TSA
-{
-	struct mapping_set *set;
+static struct mapping_set the_set;
 
+static int setup(void **state)
+{
 	memset(&trace, 0, sizeof(trace));
-	if (mapping_set_create(&set))
-		return -1;
-	*state = set;
+	*state = &the_set;
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	mapping_set_destroy(*state);
+	mapping_set_release(*state);
 	return 0;
 }
 
@@ -284,7 +282,6 @@ static void test_edges(void **state) NO_TSA
 	expect_call(0, 1, 0x11000, 0x12000);
 	mapping_set_remove(set, &spaces[0], ar, top - 2 * PAGE, true, NULL, NULL);
 	assert_true(mapping_set_is_empty(set));
-	mapping_set_destroy(NULL);
 }
 
 static jmp_buf failed;

@@ -177,14 +177,14 @@ static void test_kth_mapping_fails(void **state) NO_TSA
 	assert_int_equal(mappable_add_mapping(m, &space, at[1], 0, true), -ENOMEM);
 	assert_int_equal(mappable_add_mapping(m, &space, at[1], 0, false), 0);
 	assert_int_equal(mappable_copy_mapping(m, &space, at[0], copy, 0, true), -ENOMEM);
-	assert_int_equal(mapping_set_count(sm->object.mappings), 2);
+	assert_int_equal(mappable_object_mapping_count(&sm->object, false), 2);
 	assert_int_equal(mappable_copy_mapping(m, &space, at[0], copy, 0, true), 0);
-	assert_int_equal(mapping_set_writable_count(sm->object.mappings), 2);
+	assert_int_equal(mappable_object_mapping_count(&sm->object, true), 2);
 	mappable_remove_mapping(m, &space, at[0], 0, true);
 	mappable_remove_mapping(m, &space, at[1], 0, false);
 	mappable_remove_mapping(m, &space, copy, 0, true);
-	assert_true(mapping_set_is_empty(sm->object.mappings));
-	assert_int_equal(mapping_set_writable_count(sm->object.mappings), 0);
+	assert_int_equal(mappable_object_mapping_count(&sm->object, false), 0);
+	assert_int_equal(mappable_object_mapping_count(&sm->object, true), 0);
 	assert_int_equal(atomic_load(&sm->adds), 3);
 	assert_int_equal(atomic_load(&sm->copies), 2);
 	assert_int_equal(atomic_load(&sm->removes), 3);

@@ -97,6 +97,7 @@ static void test_mappings_are_not_tracked(void **state) NO_TSA
 {
 	struct toy_space *s = toy_create(1);
 	struct mappable *m = special_mappable(sp);
+	struct mappable_range some = { 0, PAGE };
 
 	(void)state;
 	assert_int_equal(toy_map(s, m, false), 0);
@@ -104,11 +105,11 @@ static void test_mappings_are_not_tracked(void **state) NO_TSA
 					       (struct addr_range){ BASE, BASE + PAGE },
 					       (struct addr_range){ 0, PAGE }, 0, false),
 			 0);
-	mappable_lock_mappings(m); /* not a lock at all: twice is fine */
-	mappable_lock_mappings(m);
+	mappable_lock_mappings(m, some); /* not a lock at all: twice is fine */
+	mappable_lock_mappings(m, some);
 	assert_int_equal(lock_rank_held(), 0);
-	mappable_unlock_mappings(m);
-	mappable_unlock_mappings(m);
+	mappable_unlock_mappings(m, some);
+	mappable_unlock_mappings(m, some);
 	assert_int_equal(toy_fault_as(s, m, PAGE, MM_READ), 0);
 	assert_int_equal(s->present[1], first + 1);
 	assert_int_equal(memory_file_count(mf, first + 1), 3);
