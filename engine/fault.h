@@ -18,6 +18,7 @@ struct fault {
 	uint64_t page; /* of the address */
 	mm_access at;
 	struct fault_opts opts;
+	bool no_gigantic; /* a 1 GiB page could not be made ready */
 };
 
 /* Must the page of a private mapping become its own? */
@@ -26,9 +27,17 @@ static inline bool fault_needs_own(const struct fault *f)
 	return f->v->is_private && ((f->at & MM_WRITE) || f->opts.own);
 }
 
+/* Does the unit name a part of a hugetlb page, which the host cannot show? */
+static inline bool fault_is_part(const struct fault *f)
+{
+	enum page_class cls = memory_file_class(f->s->mm->memory, entry_page(f->word));
+
+	return f->s->host && page_class_is_hugetlb(cls) && f->u.level < page_class_level(cls);
+}
+
 /* Results of the parts beside 0, -errno and bus errors; never returned to callers of a fault. */
 enum {
-	FAULT_SMALL = -EAGAIN, /* the unit is still held: 4 KiB entries are wanted */
+	FAULT_SMALL = -EAGAIN, /* the unit is still held: entries of the next level are wanted */
 	FAULT_AGAIN = -ERESTART, /* the unit was released: begin anew */
 };
 
@@ -51,6 +60,9 @@ bool fault_waits_for_fork(struct fault *f);
  * not be permitted (the new entry permits what the vma does), or for a pin. Unlocks, but for
  * FAULT_SMALL. */
 MM_MUST_CHECK int fault_copy(struct fault *f);
+/* The unit, 2 MiB of a private page, gets a 2 MiB page of its own. Unlocks, but for FAULT_SMALL:
+ * there is none. */
+MM_MUST_CHECK int fault_copy_huge(struct fault *f);
 /* The same for an absent page of a private mapping, whose mappable answers with page `from`, valid
  * while the unit is held. The unit is one page. */
 MM_MUST_CHECK int fault_copy_from(struct fault *f, uint32_t from) RELEASES(entry_class)

@@ -25,11 +25,14 @@
 #include "engine/os.h"
 
 #define GUARD_BYTES MM_HUGE_SIZE
+#define GIGANTIC (UINT64_C(1) << 30)
 #define WIDEN_ATTEMPTS_MAX 100000
 
 struct host_mmap {
 	struct host_space base;
 	char *window; /* shows application address 0; immutable */
+	uint64_t
+		below; /* bytes reserved below it: a guard, and what aligns the window; immutable */
 	uint64_t bytes; /* immutable */
 };
 
@@ -47,13 +50,15 @@ static int mmap_create(uint64_t window_bytes, struct host_space **out)
 	m = mm_calloc(sizeof(*m));
 	if (!m)
 		return -ENOMEM;
-	rc = os_reserve(bytes + 2 * GUARD_BYTES, MM_HUGE_SIZE, &reserved);
+	/* Where a page of 1 GiB fits, one can be shown. */
+	m->below = bytes < GIGANTIC ? GUARD_BYTES : GIGANTIC;
+	rc = os_reserve(m->below + bytes + GUARD_BYTES, m->below, &reserved);
 	if (rc) {
 		free(m);
 		return rc;
 	}
 	m->base.ops = &host_space_mmap;
-	m->window = (char *)reserved + GUARD_BYTES;
+	m->window = (char *)reserved + m->below;
 	m->bytes = bytes;
 	*out = &m->base;
 	return 0;
@@ -139,11 +144,11 @@ static int mmap_map(struct host_space *h, struct addr_range ar, struct file *fil
 static void mmap_destroy(struct host_space *h)
 {
 	struct host_mmap *m = mmap_of(h);
-	char *reserved = m->window - GUARD_BYTES;
+	char *reserved = m->window - m->below;
 
 	/* Reserved neighbours merge, so giving back may need a split, and that may be refused:
 	 * then address space is lost, but no page stays shown. */
-	if (os_release(reserved, m->bytes + 2 * GUARD_BYTES))
+	if (os_release(reserved, m->below + m->bytes + GUARD_BYTES))
 		mmap_unmap(h, (struct addr_range){ 0, m->bytes });
 	free(m);
 }

@@ -144,21 +144,21 @@ out:
 }
 
 /*
- * The same as address_map_peek for a page of the short cut that has an entry of 4 KiB or 2 MiB, in
+ * The same as address_map_peek for a page of the short cut that has an entry of 1 GiB or less, in
  * straight line and without a call. False: nothing was found out.
  */
 static inline bool address_map_peek_quick(const struct address_map *m, uint64_t page,
-					  uint64_t *word)
+					  unsigned *level, uint64_t *word)
 {
 	unsigned long ctr;
-	unsigned level = MAP_LEVELS - 2;
 
+	*level = MAP_LEVELS - 2;
 	if (__builtin_expect(page >> (9 * (MAP_LEVELS - 1)) !=
 				     atomic_load_explicit(&m->near_slot, memory_order_acquire),
 			     0) ||
 	    !mm_rcu_try_read_lock(&ctr))
 		return false;
-	map_descend(atomic_load_explicit(&m->near, memory_order_relaxed), page, &level, word);
+	map_descend(atomic_load_explicit(&m->near, memory_order_relaxed), page, level, word);
 	return mm_rcu_quick_read_unlock(ctr);
 }
 

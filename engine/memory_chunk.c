@@ -141,14 +141,20 @@ int memory_chunk_node(struct memory_file *mf, int node)
 static int chunk_map(struct memory_file *mf, const struct memory_arena *arena, uint32_t index,
 		     struct memory_kind *kind)
 {
+	static const struct {
+		const char *name;
+		unsigned huge_shift;
+	} files[KIND_COUNT] = { [KIND_SHMEM] = { "faultline", 0 },
+				[KIND_2M] = { "faultline-2m", MM_HUGE_SHIFT },
+				[KIND_1G] = { "faultline-1g", 30 } };
 	struct memory_file_private *p = mf->private;
-	bool huge = kind == &p->kinds[KIND_HUGETLB];
+	size_t id = (size_t)(kind - p->kinds);
 	unsigned char *at = memory_file_memory(mf, index * MEMORY_CHUNK_PAGES);
 	int fd = atomic_load_explicit(&kind->fd, memory_order_relaxed);
 	int rc;
 
 	if (fd < 0) {
-		fd = os_memory_memfd(huge ? "faultline-2m" : "faultline", huge);
+		fd = os_memory_memfd(files[id].name, files[id].huge_shift);
 		if (fd < 0)
 			return fd;
 		atomic_store_explicit(&kind->fd, fd, memory_order_release);
@@ -159,7 +165,7 @@ static int chunk_map(struct memory_file *mf, const struct memory_arena *arena, u
 	rc = os_memory_map(at, CHUNK_BYTES, fd, kind->size, true);
 	if (rc)
 		return rc;
-	if (!huge)
+	if (id == KIND_SHMEM)
 		os_memory_advise_huge(at, CHUNK_BYTES, arena->cls == PAGE_THP);
 	return p->nodes > 1 ? os_memory_bind(at, CHUNK_BYTES, arena->node, !p->allow_fallback) : 0;
 }
@@ -169,7 +175,7 @@ static int64_t chunk_create(struct memory_file *mf, struct memory_arena *arena)
 	REQUIRES(arena_class)
 {
 	struct memory_file_private *p = mf->private;
-	struct memory_kind *kind = &p->kinds[arena->cls == PAGE_2M ? KIND_HUGETLB : KIND_SHMEM];
+	struct memory_kind *kind = &p->kinds[memory_kind_of_class(arena->cls)];
 	uint32_t index = atomic_load_explicit(&p->next_chunk, memory_order_relaxed);
 	struct memory_chunk *c = &p->chunks[index];
 
@@ -362,7 +368,11 @@ static void arena_put(struct memory_file *mf, struct memory_chunk *c,
 	struct memory_arena *arena = &p->arenas[c->node][c->cls];
 
 	arena_lock(arena);
-	atomic_fetch_add_explicit(&p->retained_blocks, chunk_insert(c, bits), memory_order_relaxed);
+	unsigned resident = chunk_insert(c, bits);
+
+	if (c->cls == PAGE_1G) /* nothing of it is to be had before the last block is back */
+		resident = resident && c->free_count == CHUNK_BLOCKS ? CHUNK_BLOCKS : 0;
+	atomic_fetch_add_explicit(&p->retained_blocks, resident, memory_order_relaxed);
 	arena_unlock(arena);
 }
 
@@ -378,6 +388,8 @@ static unsigned trim_take(struct memory_file *mf, struct memory_chunk *c, unsign
 
 	*taken = (struct memory_bits){ { 0 } };
 	arena_lock(arena);
+	if (c->cls == PAGE_1G && c->free_count < CHUNK_BLOCKS)
+		most = 0;
 	for (int i = CHUNK_WORDS - 1; i >= 0 && n < most; i--) {
 		uint64_t w = atomic_load_explicit(&c->free[i], memory_order_relaxed) &
 			     atomic_load_explicit(&c->resident[i], memory_order_relaxed);
@@ -396,8 +408,7 @@ static unsigned trim_take(struct memory_file *mf, struct memory_chunk *c, unsign
 	return n;
 }
 
-/* Punches blocks that the caller took; those that the host will not take stay resident. */
-static void trim_punch(struct memory_file *mf, uint32_t chunk, const struct memory_bits *bits)
+void memory_chunk_punch(struct memory_file *mf, uint32_t chunk, const struct memory_bits *bits)
 {
 	struct memory_file_private *p = mf->private;
 	struct memory_chunk *c = &p->chunks[chunk];
@@ -422,6 +433,32 @@ static void trim_punch(struct memory_file *mf, uint32_t chunk, const struct memo
 	}
 }
 
+/* Punches what is retained of one chunk until at most `keep` blocks are retained in all: a 1 GiB
+ * page goes as a whole. False: it retains nothing, or need not be looked at. */
+static bool trim_chunk(struct memory_file *mf, uint32_t chunk, int64_t keep) MAY_LOCK_ARENA
+{
+	struct memory_file_private *p = mf->private;
+	struct memory_chunk *c = &p->chunks[chunk];
+	int64_t step = c->cls == PAGE_1G ? CHUNK_BLOCKS : TRIM_STEP;
+	bool any = false;
+
+	for (;;) {
+		struct memory_bits taken;
+		int64_t excess =
+			atomic_load_explicit(&p->retained_blocks, memory_order_relaxed) - keep;
+
+		if (excess <= 0)
+			return any;
+		if (excess > step || c->cls == PAGE_1G)
+			excess = step;
+		if (!trim_take(mf, c, (unsigned)excess, &taken))
+			return any;
+		memory_chunk_punch(mf, chunk, &taken);
+		arena_put(mf, c, &taken);
+		any = true;
+	}
+}
+
 /* Punches retained memory until at most `keep` blocks are retained; false: nothing was there. */
 static bool trim(struct memory_file *mf, int64_t keep) MAY_LOCK_ARENA
 {
@@ -429,25 +466,9 @@ static bool trim(struct memory_file *mf, int64_t keep) MAY_LOCK_ARENA
 	uint32_t end = atomic_load_explicit(&p->next_chunk, memory_order_acquire);
 	bool any = false;
 
-	for (uint32_t i = end - 1; i > 0; i--) {
-		for (;;) {
-			struct memory_bits taken;
-			int64_t excess =
-				atomic_load_explicit(&p->retained_blocks, memory_order_relaxed) -
-				keep;
-
-			if (excess <= 0)
-				return any;
-			unsigned n = trim_take(mf, &p->chunks[i],
-					       excess < TRIM_STEP ? (unsigned)excess : TRIM_STEP,
-					       &taken);
-			if (!n)
-				break;
-			trim_punch(mf, i, &taken);
-			arena_put(mf, &p->chunks[i], &taken);
-			any = true;
-		}
-	}
+	for (uint32_t i = end - 1;
+	     i > 0 && atomic_load_explicit(&p->retained_blocks, memory_order_relaxed) > keep; i--)
+		any |= trim_chunk(mf, i, keep);
 	return any;
 }
 
@@ -463,8 +484,17 @@ void memory_chunk_give(struct memory_file *mf, uint32_t chunk, const struct memo
 		return;
 	}
 	arena_put(mf, &p->chunks[chunk], bits);
-	if (atomic_load_explicit(&p->retained_blocks, memory_order_relaxed) > limit)
-		(void)trim(mf, limit);
+	if (atomic_load_explicit(&p->retained_blocks, memory_order_relaxed) <= limit)
+		return;
+	/* A 1 GiB page that is too much goes itself, rather than all else that is retained. */
+	if (p->chunks[chunk].cls == PAGE_1G)
+		(void)trim_chunk(mf, chunk, limit);
+	(void)trim(mf, limit);
+}
+
+void memory_chunk_keep(struct memory_file *mf, uint32_t chunk, const struct memory_bits *bits)
+{
+	arena_put(mf, &mf->private->chunks[chunk], bits);
 }
 
 void memory_chunk_give_one(struct memory_file *mf, uint32_t block)
@@ -473,6 +503,17 @@ void memory_chunk_give_one(struct memory_file *mf, uint32_t block)
 
 	memory_bits_set_run(&one, block % CHUNK_BLOCKS, 1);
 	memory_chunk_give(mf, block / CHUNK_BLOCKS, &one);
+}
+
+void memory_chunk_retain(struct memory_file_private *p, int64_t blocks)
+{
+	int64_t limit = atomic_load_explicit(&p->retain_limit, memory_order_relaxed);
+
+	while (limit < p->retain_base + blocks &&
+	       !atomic_compare_exchange_weak_explicit(&p->retain_limit, &limit,
+						      p->retain_base + blocks, memory_order_relaxed,
+						      memory_order_relaxed))
+		;
 }
 
 /* One more block for the host, if the limit allows. */

@@ -9,7 +9,8 @@
  *                                                            cleared by who punches it
  * free and resident = retained. Invariants: retained_blocks = sum of popcount(free & resident);
  * host_blocks = sum of popcount(resident); a block that is free is in state BLOCK_IDLE, its pages
- * have no reference.
+ * have no reference. A chunk of class 1g is one page of the host: it is handed out and punched as
+ * a whole, and retained when all of it is free (memory_gigantic.h).
  *
  * Locks: one per arena (node, class), one for growing. Neither is held with another lock of the
  * rank arena, and blocks are given back with no block lock held.
@@ -21,7 +22,7 @@
 #define CHUNK_BLOCKS 512
 #define CHUNK_WORDS (CHUNK_BLOCKS / 64)
 
-enum memory_kind_id { KIND_SHMEM, KIND_HUGETLB, KIND_COUNT };
+enum memory_kind_id { KIND_SHMEM, KIND_2M, KIND_1G, KIND_COUNT };
 
 /* One host file: a memfd of ours, or a foreign one (memory_foreign.h). */
 struct memory_kind {
@@ -72,8 +73,8 @@ struct memory_file_private {
 	struct memory_arena arenas[MEMORY_MAX_NODES][PAGE_CLASS_COUNT];
 	struct memory_pool *pools; /* [cpu * nodes + node] */
 	/* What is written while memory is handed out and taken back, apart from the above. */
-	_Alignas(
-		64) _Atomic uint32_t grow_lock; /* over the files' sizes, next_chunk and detached */
+	_Alignas(64) _Atomic uint32_t gigantic_lock; /* memory_gigantic.h; guards nothing by itself */
+	_Atomic uint32_t grow_lock; /* over the files' sizes, next_chunk and detached */
 	_Atomic uint32_t next_chunk;
 	uint32_t detached; /* list of chunks for foreign files through `next`, 0 = end */
 	_Atomic uint32_t foreign_files; /* that exist */
@@ -90,6 +91,11 @@ struct memory_file_private {
 struct memory_bits {
 	uint64_t word[8];
 };
+
+static inline enum memory_kind_id memory_kind_of_class(enum page_class cls)
+{
+	return cls == PAGE_1G ? KIND_1G : cls == PAGE_2M ? KIND_2M : KIND_SHMEM;
+}
 
 /* First index of `count` consecutive set bits, or -1. */
 int memory_bits_find_run(const struct memory_bits *bits, unsigned count);
@@ -142,6 +148,15 @@ void memory_chunk_give(struct memory_file *mf, uint32_t chunk, const struct memo
 void memory_chunk_give_one(struct memory_file *mf, uint32_t block) MAY_LOCK_ARENA;
 /* Counts a taken block as backed by the host before its first touch. -ENOMEM: max_bytes. */
 MM_MUST_CHECK int memory_chunk_charge(struct memory_file *mf, uint32_t block) MAY_LOCK_ARENA;
+/* What was asked for ahead of use is not to be punched again: `blocks` more than the limit may be
+ * retained from now on; the limit follows the largest wish. */
+void memory_chunk_retain(struct memory_file_private *p, int64_t blocks);
+/* Punches blocks that the caller took, of a chunk of class 1g all; what the host will not take
+ * stays resident. */
+void memory_chunk_punch(struct memory_file *mf, uint32_t chunk, const struct memory_bits *bits);
+/* Gives blocks back that are wanted again: as memory_chunk_give, but none are punched. */
+void memory_chunk_keep(struct memory_file *mf, uint32_t chunk, const struct memory_bits *bits)
+	MAY_LOCK_ARENA;
 /* Takes one named block if it is free: for prefault. */
 bool memory_chunk_take_this(struct memory_file *mf, uint32_t block) MAY_LOCK_ARENA;
 /* The arena's chunks, oldest first; makes one where there is none (more). 0: it cannot. */

@@ -377,8 +377,9 @@ void memory_file_get_stat(struct memory_file *mf, struct memory_file_stat *out)
 				backed_bytes((void *)p->kinds[i].chunk_at,
 					     p->chunk_limit * sizeof(p->kinds[i].chunk_at[0]));
 		if (fd >= 0)
-			out->host_bytes[i == KIND_SHMEM ? PAGE_4K : PAGE_2M] =
-				os_memory_file_bytes(fd);
+			out->host_bytes[i == KIND_SHMEM ? PAGE_4K
+					: i == KIND_2M	? PAGE_2M
+							: PAGE_1G] = os_memory_file_bytes(fd);
 	}
 	for (unsigned i = 0; i < p->cpus * (unsigned)p->nodes; i++)
 		out->zeroed_pages +=
@@ -436,7 +437,7 @@ void memory_file_check(struct memory_file *mf)
 	refcache_reconcile(mf);
 	for (uint32_t chunk = 1; chunk < end; chunk++) {
 		struct memory_chunk *c = &p->chunks[chunk];
-		uint32_t free_count = 0;
+		uint32_t free_count = 0, retained_here = 0;
 
 		for (uint32_t i = 0; i < CHUNK_BLOCKS; i++) {
 			uint32_t index = chunk * CHUNK_BLOCKS + i;
@@ -448,7 +449,7 @@ void memory_file_check(struct memory_file *mf)
 
 			free_count += is_free;
 			resident_blocks += resident;
-			retained += resident && is_free;
+			retained_here += resident && is_free;
 			if (!resident)
 				continue; /* never touched, its tables neither */
 			check_block(mf, index);
@@ -459,6 +460,8 @@ void memory_file_check(struct memory_file *mf)
 							memory_order_acquire)));
 		}
 		MM_CHECK(free_count == c->free_count);
+		if (c->cls != PAGE_1G || free_count == CHUNK_BLOCKS)
+			retained += retained_here;
 	}
 	MM_CHECK(resident_blocks == atomic_load_explicit(&p->host_blocks, memory_order_acquire));
 	MM_CHECK(retained == atomic_load_explicit(&p->retained_blocks, memory_order_acquire));

@@ -3,7 +3,7 @@
  * memory_file.h - the family of memory files: reference-counted pages of memfds.
  *
  * Page size belongs to a memfd, so there is one shmem memfd (classes 4k and thp) and one hugetlb
- * memfd (2m), made on first use. Together they are numbered as one sequence of 4 KiB pages: a
+ * memfd for each of 2m and 1g, made on first use. Together they are numbered as one sequence of 4 KiB pages: a
  * page number names a page of one of them. Page 0 is never handed out (0 = no page).
  *
  * Everything about page n is found by arithmetic, without a lock and without a table walk:
@@ -86,7 +86,7 @@ MM_MUST_CHECK int memory_file_alloc_huge(struct memory_file *mf, int node, enum 
 
 /* ---- reservations ---- */
 /*
- * Reserves `pages` consecutive page numbers (1 .. 2^18) of one chunk of that class on `node`.
+ * Reserves `pages` consecutive page numbers (1 .. 2^18) of one chunk of that class (not 1g) on `node`.
  * With pages >= 512, or any but 4k pages, the run is cut from whole blocks and first ≡ congruent
  * (mod 512). Nothing is backed or counted yet. 0, -ENOMEM, or -EINVAL: no such node, or the run
  * cannot fit one chunk.
@@ -236,12 +236,12 @@ int memory_file_node(struct memory_file *mf, uint32_t page); /* asked: the chunk
 /* ---- got: read back from the kernel ---- */
 /* The NUMA node on which the page really is (move_pages), or -errno (-ENOENT: not backed). */
 int memory_file_node_of(struct memory_file *mf, uint32_t page);
-/* The page size in bytes with which the kernel maps our view of the page: 4096 or 2097152
+/* The page size in bytes with which the kernel maps our view of the page: 4096, 2097152, 2^30
  * (smaps KernelPageSize, ShmemPmdMapped), or -errno. Slow: parses /proc/self/smaps. */
 int64_t memory_file_kernel_page_size(struct memory_file *mf, uint32_t page);
 /* Makes `bytes` of class memory resident and retained ahead of use; returns bytes done. */
 uint64_t memory_file_prefault(struct memory_file *mf, int node, enum page_class cls, uint64_t bytes)
-	MAY_LOCK_ARENA;
+	MAY_LOCK_PLATFORM;
 /* Whether huge pages of the class can be had now: 0, or -errno; *why is a sentence with what to
  * do (static storage). */
 int memory_file_probe(enum page_class cls, const char **why);

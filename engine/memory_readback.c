@@ -17,6 +17,7 @@
 
 #include "engine/memory_block.h"
 #include "engine/memory_chunk.h"
+#include "engine/memory_gigantic.h"
 #include "engine/os_memory.h"
 
 /* Makes the window map the page if its file holds it; 0 or -ENOENT. */
@@ -25,7 +26,7 @@ static int show_page(struct memory_file *mf, uint32_t page)
 	unsigned char *at = memory_file_memory(mf, page);
 	int64_t held;
 
-	if (memory_file_class(mf, page) == PAGE_2M)
+	if (page_class_is_hugetlb(memory_file_class(mf, page)))
 		/* mincore sees only what is mapped; huge memory is populated through the window. */
 		return memory_file_block(mf, page)->populated ? 0 : -ENOENT;
 	held = os_memory_resident(at, MM_PAGE_SIZE);
@@ -51,7 +52,7 @@ int64_t memory_file_kernel_page_size(struct memory_file *mf, uint32_t page)
 
 	if (size)
 		return size;
-	if (memory_file_class(mf, page) == PAGE_2M)
+	if (page_class_is_hugetlb(memory_file_class(mf, page)))
 		return os_memory_smaps_field(memory_file_memory(mf, page), "KernelPageSize");
 	/* Inaccessible memory on both sides keeps the mapping from merging with another. */
 	area = os_memory_reserve(3 * MM_HUGE_SIZE, MM_HUGE_SIZE, false);
@@ -95,7 +96,7 @@ static int probe_thp(const char **why)
 /* Really takes one huge page, and gives it back. */
 static int try_one_huge_page(void)
 {
-	int fd = os_memory_memfd("faultline-probe", true);
+	int fd = os_memory_memfd("faultline-probe", MM_HUGE_SHIFT);
 	void *at;
 	int rc;
 
@@ -122,6 +123,8 @@ int memory_file_probe(enum page_class cls, const char **why)
 		return 0;
 	if (cls == PAGE_THP)
 		return probe_thp(why);
+	if (cls == PAGE_1G)
+		return memory_gigantic_probe(why);
 	total = os_memory_read_number(POOL "nr_hugepages");
 	available = os_memory_read_number(POOL "free_hugepages");
 	surplus = os_memory_read_number(POOL "nr_overcommit_hugepages");

@@ -17,6 +17,7 @@
 #include "engine/inject.h"
 #include "engine/memory_block.h"
 #include "engine/memory_chunk.h"
+#include "engine/memory_gigantic.h"
 #include "engine/memory_pool.h"
 
 static bool run_is_short(enum page_class cls, uint32_t pages)
@@ -34,7 +35,7 @@ int memory_file_reserve(struct memory_file *mf, int node, enum page_class cls, u
 	node = memory_chunk_node(mf, node);
 	if (node < 0)
 		return node;
-	if (!pages || pages > MEMORY_CHUNK_PAGES || (unsigned)cls >= PAGE_CLASS_COUNT)
+	if (!pages || pages > MEMORY_CHUNK_PAGES || (unsigned)cls > PAGE_2M)
 		return -EINVAL;
 	if (MM_INJECT(INJECT_PAGE))
 		return -ENOMEM;
@@ -135,16 +136,11 @@ uint64_t memory_file_prefault(struct memory_file *mf, int node, enum page_class 
 	node = memory_chunk_node(mf, node);
 	if (node < 0 || (unsigned)cls >= PAGE_CLASS_COUNT)
 		return 0;
+	if (cls == PAGE_1G)
+		return memory_gigantic_prefault(mf, node, bytes);
 	memory_pool_reclaim(mf);
 	arena = &p->arenas[node][cls];
-	/* What is asked for here is not to be punched again: the limit follows the largest wish. */
-	int64_t limit = atomic_load_explicit(&p->retain_limit, memory_order_relaxed);
-
-	while (limit < p->retain_base + wanted &&
-	       !atomic_compare_exchange_weak_explicit(&p->retain_limit, &limit,
-						      p->retain_base + wanted, memory_order_relaxed,
-						      memory_order_relaxed))
-		;
+	memory_chunk_retain(p, wanted);
 	/* The blocks that a search will find first: lowest of the oldest chunk first. */
 	for (uint32_t chunk = memory_chunk_first(mf, arena); chunk && done < wanted;) {
 		for (uint32_t i = 0; i < CHUNK_BLOCKS && done < wanted; i++) {

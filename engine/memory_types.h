@@ -22,7 +22,19 @@
 #include "engine/lock_order.h"
 #include "engine/park.h"
 
-enum page_class { PAGE_4K = 0, PAGE_THP, PAGE_2M, PAGE_CLASS_COUNT };
+enum page_class { PAGE_4K = 0, PAGE_THP, PAGE_2M, PAGE_1G, PAGE_CLASS_COUNT };
+
+/* The level of an address map at which an entry stands for one page of the class. */
+static inline unsigned page_class_level(enum page_class cls)
+{
+	return cls == PAGE_1G ? 2 : cls != PAGE_4K;
+}
+
+/* The host shows such a page as a whole, or not at all. */
+static inline bool page_class_is_hugetlb(enum page_class cls)
+{
+	return cls >= PAGE_2M;
+}
 
 #define MEMORY_PAGE_COUNT_MASK UINT32_C(0x0fffffff)
 #define MEMORY_PAGE_DIRTY UINT32_C(0x80000000) /* may hold bytes other than zero */

@@ -57,10 +57,15 @@ static void count_entry(struct pages_check *c, const struct check_space *s,
 {
 	uint32_t first = entry_page(e->word);
 	bool is_private = e->word & ENTRY_PRIVATE;
-	struct block_use *b = block_of(c, first); /* of all its pages: huge ones are aligned */
+	bool deposits = is_private && (e->word & ENTRY_HUGE);
+	struct block_use *b = block_of(c, first);
 
-	b->deposits += is_private && (e->word & ENTRY_HUGE);
+	b->deposits += deposits && e->level > 1;
 	for (uint32_t i = 0; i < map_span(e->level); i++) {
+		if (!i || (first + i) % MM_HUGE_PAGES == 0) {
+			b = block_of(c, first + i);
+			b->deposits += deposits;
+		}
 		struct page_use *use = &b->page[(first + i) % MM_HUGE_PAGES];
 
 		use->entries++;

@@ -23,8 +23,8 @@
 #include "engine/inject.h"
 #include "engine/range.h"
 
-#ifndef MFD_HUGE_2MB
-#define MFD_HUGE_2MB (21U << 26)
+#ifndef MFD_HUGE_SHIFT
+#define MFD_HUGE_SHIFT 26
 #endif
 #define NODES_MAX 1024 /* of the kernel; it refuses a shorter mask than it has nodes */
 
@@ -32,11 +32,12 @@
 #define MADV_COLLAPSE 25
 #endif
 
-int os_memory_memfd(const char *name, bool huge)
+int os_memory_memfd(const char *name, unsigned huge_shift)
 {
 	if (MM_INJECT(INJECT_HOST))
 		return -ENOMEM;
-	int fd = memfd_create(name, MFD_CLOEXEC | (huge ? MFD_HUGETLB | MFD_HUGE_2MB : 0));
+	unsigned huge = huge_shift ? MFD_HUGETLB | huge_shift << MFD_HUGE_SHIFT : 0;
+	int fd = memfd_create(name, MFD_CLOEXEC | huge);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -98,6 +99,14 @@ int os_memory_map(void *address, uint64_t size, int fd, uint64_t offset, bool wr
 		       MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, (off_t)offset);
 
 	return p == MAP_FAILED ? -errno : 0;
+}
+
+int os_memory_try_huge(int fd, uint64_t size)
+{
+	/* Not NORESERVE: the kernel sets the pages aside, and makes none of them. */
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return p == MAP_FAILED ? -errno : munmap(p, size) ? -errno : 0;
 }
 
 void os_memory_hide(void *address, uint64_t size)

@@ -14,8 +14,9 @@
 
 #include "engine/error.h"
 
-/* A memfd, of 2 MiB pages if huge. The descriptor or -errno. */
-MM_MUST_CHECK int os_memory_memfd(const char *name, bool huge);
+/* A memfd, of huge pages of 2^huge_shift bytes unless that is 0. The descriptor or -errno (-ENODEV:
+ * the kernel has no such pages). */
+MM_MUST_CHECK int os_memory_memfd(const char *name, unsigned huge_shift);
 MM_MUST_CHECK int os_memory_resize(int fd, uint64_t size);
 /* Bytes of the host's memory that the file holds (st_blocks), 0 if that cannot be told. */
 uint64_t os_memory_file_bytes(int fd);
@@ -28,6 +29,8 @@ void os_memory_release(void *address, uint64_t size);
 /* Shared, readable, if so asked writable, unreserved mapping of the file over what is there. */
 MM_MUST_CHECK int os_memory_map(void *address, uint64_t size, int fd, uint64_t offset,
 				bool writable);
+/* Whether the pool has `size` of huge pages of the file left, without making any: 0 or -errno. */
+MM_MUST_CHECK int os_memory_try_huge(int fd, uint64_t size);
 /* Inaccessible address space over what is there. Best effort: a failure leaves it. */
 void os_memory_hide(void *address, uint64_t size);
 /* Memory policy of a mapping that nobody touched yet; strict: this node or none. A kernel without

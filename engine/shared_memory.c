@@ -482,7 +482,7 @@ int shared_memory_create(struct memory_file *mf, uint64_t size_bytes, enum page_
 	struct shared_memory *sm;
 	int rc;
 
-	if ((unsigned)cls >= PAGE_CLASS_COUNT)
+	if ((unsigned)cls > PAGE_2M)
 		return -EINVAL;
 	if (size_bytes > SHARED_MEMORY_MAX_BYTES)
 		return -EFBIG;

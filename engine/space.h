@@ -103,7 +103,7 @@ struct unit_run {
 /* What was taken out of a unit, to be let go after its locks. */
 struct unit_drop {
 	unsigned page_count, run_count;
-	uint32_t huge; /* first page of a 2 MiB page, or 0 */
+	uint32_t huge, huge_pages; /* first page of a huge page, or 0 */
 	uint32_t pages[MAP_FANOUT];
 	struct unit_run runs[MAP_FANOUT];
 };
@@ -112,8 +112,14 @@ struct unit_drop {
 void unit_deposit(struct mm_space *s, uint32_t page, struct node *spare) MAY_LOCK_BLOCK;
 /* Takes one of them off the page's block. */
 struct node *unit_take_deposit(struct mm_space *s, uint32_t page) MAY_LOCK_BLOCK;
-/* Takes it back and frees it: the translation did not come about. */
-void unit_withdraw(struct mm_space *s, uint32_t page) MAY_LOCK_BLOCK;
+/*
+ * Leaves the nodes for a 1 GiB page, one with each of its blocks and one more with the first: it is
+ * split into 2 MiB, and those into 4 KiB. -ENOMEM: none is left.
+ */
+MM_MUST_CHECK int unit_deposit_gigantic(struct mm_space *s, uint32_t page) MAY_LOCK_BLOCK;
+/* Takes what was left for a translation of that level back and frees it: it goes, or did not come
+ * about. */
+void unit_withdraw(struct mm_space *s, uint32_t page, unsigned level) MAY_LOCK_BLOCK;
 
 /*
  * Takes translations out of the entries of u: private ones if drop_private, shared ones always.
@@ -130,9 +136,11 @@ void unit_drop_vmas(struct mm_space *s, const struct unit_drop *d, uint32_t *dea
 
 /*
  * A folded translation that an operation covers in part. A shared one is dropped whole; a private
- * one becomes 512 entries, by its deposited node: a thp page as it is; a hugetlb page is copied to
- * 4 KiB pages, except those in [gone, gone_end), which become absent (demotion). Never fails:
- * without memory for copies the parts go on naming the huge page.
+ * one becomes 512 entries, by its deposited node: a thp page as it is; a 2 MiB hugetlb page is copied
+ * to 4 KiB pages, except those in [gone, gone_end), which become absent (demotion). Never fails:
+ * without memory for copies the parts go on naming the huge page. The 2 MiB parts of a 1 GiB page
+ * always do: to copy them is too much for one hold. Each is copied, or split again, when its turn
+ * comes; the memory goes when all have.
  */
 void unit_split(struct mm_space *s, struct map_unit *u, uint64_t gone, uint64_t gone_end)
 	RELEASES(entry_class);

@@ -67,13 +67,6 @@ static bool is_sole_owner(struct fault *f)
 	return true;
 }
 
-/* Part of a 2 MiB page of the host, which cannot show 4 KiB of it. */
-static bool is_unshowable_part(const struct fault *f)
-{
-	return !f->u.level && f->s->host &&
-	       memory_file_class(f->s->mm->memory, entry_page(f->word)) == PAGE_2M;
-}
-
 /* A page of our own with the bytes of `from`. 0, -ENOMEM, or why `from` cannot be read. */
 static int copy_page(struct fault *f, uint32_t from, uint32_t *page) MAY_LOCK_ARENA
 {
@@ -115,7 +108,7 @@ static int copy_or_take(struct fault *f) RELEASES(entry_class) MAY_LOCK_DATA
 {
 	uint32_t old = entry_page(f->word);
 
-	if (is_sole_owner(f) && !is_unshowable_part(f))
+	if (is_sole_owner(f) && !fault_is_part(f))
 		return fault_finish(f, owned(f, old));
 	int rc = fault_copy_from(f, old);
 
@@ -124,8 +117,17 @@ static int copy_or_take(struct fault *f) RELEASES(entry_class) MAY_LOCK_DATA
 	return rc;
 }
 
-/* A 2 MiB page is copied as such; if there is none to be had, it is split. */
-static int copy_huge(struct fault *f) NO_TSA
+static bool is_pinned(const struct fault *f)
+{
+	for (uint32_t i = 0; i < MM_HUGE_PAGES; i++)
+		if (memory_file_pins(f->s->mm->memory, entry_page(f->word) + i))
+			return true;
+	return false;
+}
+
+/* A 2 MiB page, or part of a larger one, is copied as such; if there is none to be had, or a pin
+ * wants a page to stay what it is, it is split. */
+int fault_copy_huge(struct fault *f) NO_TSA
 {
 	/* NO_TSA: keeps the lock for FAULT_SMALL. */
 	struct mm *mm = f->s->mm;
@@ -134,7 +136,9 @@ static int copy_huge(struct fault *f) NO_TSA
 	enum page_class cls = memory_file_class(mf, old);
 	uint32_t page;
 
-	if (cls != PAGE_2M && mm->copy_pages < MM_HUGE_PAGES)
+	if (cls == PAGE_1G)
+		cls = PAGE_2M;
+	if ((cls != PAGE_2M && mm->copy_pages < MM_HUGE_PAGES) || is_pinned(f))
 		return FAULT_SMALL;
 	if (memory_file_alloc_huge(mf, (int)space_node(mm, f->v, f->u.page), cls, &page))
 		return FAULT_SMALL;
@@ -192,7 +196,7 @@ int fault_copy(struct fault *f) NO_TSA
 	if (f->u.level) {
 		if (!(f->word & ENTRY_PRIVATE))
 			return FAULT_SMALL;
-		return is_sole_owner(f) ? copy_or_take(f) : copy_huge(f);
+		return is_sole_owner(f) && !fault_is_part(f) ? copy_or_take(f) : fault_copy_huge(f);
 	}
 	rc = copy_or_take(f);
 	if (!rc && !one_page)

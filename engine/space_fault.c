@@ -16,6 +16,7 @@
 
 #include "engine/fail.h"
 #include "engine/fault.h"
+#include "engine/memory_gigantic.h"
 #include "engine/mm_lookup.h"
 #include "engine/node_choice.h"
 #include "engine/test_points.h"
@@ -115,13 +116,14 @@ static int fault_huge(struct fault *f) NO_TSA
 		rc = -ENOMEM;
 	if (!rc)
 		rc = reservation_page(vma_reservation(f->v, mm->memory, mm->nodes), f->u.page, node,
-				      (enum page_class)f->v->page_class, &page);
+				      mm->page_class == PAGE_1G ? PAGE_2M : mm->page_class, &page);
 	if (!rc)
 		rc = memory_file_claim_huge(mm->memory, page);
 	if (rc) {
 		if (spare)
 			node_free(spare);
-		if (rc == -EBUSY)
+		/* Of 1g, what does not hold a whole 1 GiB is made of what can be had. */
+		if (rc == -EBUSY || mm->page_class == PAGE_1G)
 			return FAULT_SMALL;
 		if (mm->allow_fallback) {
 			atomic_fetch_add_explicit(&mm_here(mm)->fallbacks, 1, memory_order_relaxed);
@@ -134,15 +136,59 @@ static int fault_huge(struct fault *f) NO_TSA
 	rc = fault_finish(f, f->word | entry_of_page(page) | ENTRY_PRESENT | ENTRY_PRIVATE |
 				     ENTRY_HUGE | entry_of_access(f->v->effective));
 	if (rc) {
-		unit_withdraw(f->s, page);
+		unit_withdraw(f->s, page, 1);
 		memory_file_dec_range(mm->memory, page, MM_HUGE_PAGES);
 	}
 	return rc;
 }
 
-/* A 4 KiB part of a hugetlb page, left by a split that had no memory: the host cannot show it. */
-static int fault_part(struct fault *f) RELEASES(entry_class) MAY_LOCK_DATA
+/* The unit is an absent, folded 1 GiB. Unlocks but for FAULT_SMALL. */
+static int fault_gigantic(struct fault *f) NO_TSA
 {
+	/* NO_TSA: keeps the lock in one of three outcomes. */
+	if (fault_waits_for_fork(f))
+		return FAULT_AGAIN;
+	struct mm *mm = f->s->mm;
+	int node = (int)space_node(mm, f->v, f->u.page);
+	uint32_t page;
+	int rc = memory_gigantic_claim(mm->memory, node, &page);
+
+	if (rc == -EAGAIN && !f->no_gigantic) {
+		/* Made ready with nothing held: see memory_gigantic.h. That there is none to be had
+		 * is no answer before the entry was looked at again. */
+		map_unit_install(&f->s->map, &f->u, f->word);
+		f->no_gigantic = memory_gigantic_make_ready(mm->memory, node) != 0;
+		return FAULT_AGAIN;
+	}
+	if (!rc) {
+		rc = unit_deposit_gigantic(f->s, page);
+		if (rc)
+			memory_file_dec_range(mm->memory, page, MEMORY_CHUNK_PAGES);
+	}
+	if (rc && mm->allow_fallback) {
+		atomic_fetch_add_explicit(&mm->fallbacks, 1, memory_order_relaxed);
+		return FAULT_SMALL;
+	}
+	if (rc) {
+		map_unit_install(&f->s->map, &f->u, f->word);
+		return -ENOMEM;
+	}
+	rc = fault_finish(f, f->word | entry_of_page(page) | ENTRY_PRESENT | ENTRY_PRIVATE |
+				     ENTRY_HUGE | entry_of_access(f->v->effective));
+	if (rc) {
+		unit_withdraw(f->s, page, 2);
+		memory_file_dec_range(mm->memory, page, MEMORY_CHUNK_PAGES);
+	}
+	return rc;
+}
+
+/* A part of a hugetlb page, left by a split that had no memory, or too much to copy: the host cannot
+ * show it. */
+static int fault_part(struct fault *f) NO_TSA
+{
+	/* NO_TSA: keeps the lock for FAULT_SMALL. */
+	if (f->u.level)
+		return fault_copy_huge(f);
 	struct memory_file *mf = f->s->mm->memory;
 	uint32_t part = entry_page(f->word);
 	uint32_t page;
@@ -191,7 +237,7 @@ static int fault_mappable(struct fault *f) NO_TSA
 		optional.start = vma_offset(f->v, f->u.page);
 		optional.end = optional.start + MM_HUGE_SIZE;
 	}
-	if (copy && f->u.level)
+	if (f->u.level > (copy ? 0 : 1))
 		return FAULT_SMALL;
 	if (copy && fault_waits_for_fork(f))
 		return FAULT_AGAIN;
@@ -267,10 +313,7 @@ static int resolve(struct fault *f) NO_TSA
 	if (f->word & ENTRY_PRESENT) {
 		if ((f->word & ENTRY_COPY) && fault_needs_own(f))
 			return fault_copy(f);
-		bool part = !f->u.level && f->s->host && (f->word & ENTRY_PRIVATE) &&
-			    memory_file_class(f->s->mm->memory, entry_page(f->word)) == PAGE_2M;
-
-		if (part)
+		if ((f->word & ENTRY_PRIVATE) && fault_is_part(f))
 			return fault_part(f);
 		if (access_superset_of(entry_access(f->word), f->at))
 			return fault_finish(f, f->word);
@@ -284,7 +327,9 @@ static int resolve(struct fault *f) NO_TSA
 		return fault_mappable(f);
 	if (!f->u.level)
 		return fault_anonymous(f);
-	return f->v->page_class == PAGE_4K ? FAULT_SMALL : fault_huge(f);
+	if (f->v->page_class == PAGE_4K)
+		return FAULT_SMALL;
+	return f->u.level > 1 ? fault_gigantic(f) : fault_huge(f);
 }
 
 /* The leaf entry of a mappable's page is held already: what fault_slow would come to. */
@@ -342,7 +387,7 @@ static __attribute__((noinline)) int fault_slow(struct mm_space *s, uint64_t add
 {
 	/* NO_TSA: resolve() keeps the lock when small entries are wanted. */
 	struct fault f = { .s = s, .page = address >> MM_PAGE_SHIFT, .at = at, .opts = opts };
-	unsigned level = s->mm->page_class == PAGE_4K ? 0 : 1;
+	unsigned level = page_class_level(s->mm->page_class);
 	uint64_t enough = opts.show || opts.own ? 0 : ENTRY_PRESENT | entry_of_access(at);
 	int rc;
 
@@ -362,12 +407,12 @@ static __attribute__((noinline)) int fault_slow(struct mm_space *s, uint64_t add
 		if (f.u.level && (f.word & ENTRY_PRESENT)) {
 			/* a huge piece of a mappable that is in pieces now, or that one page is
 			 * to be copied of */
+			level = f.u.level - 1;
 			unit_split(s, &f.u, 0, 0);
-			level = 0;
 			continue;
 		}
+		level = f.u.level ? f.u.level - 1 : 0;
 		map_unit_install(&s->map, &f.u, f.word);
-		level = 0;
 	}
 }
 
@@ -406,7 +451,7 @@ static __attribute__((noinline)) int lookup_slow(struct mm_space *s, uint64_t ad
 
 	if (!entry_permits(word, at))
 		return -ENOENT;
-	mm_lookup_word(word, address, page, perms);
+	mm_lookup_word(word, level, address, page, perms);
 	return 0;
 }
 

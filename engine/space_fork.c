@@ -335,6 +335,12 @@ static int copy_entries(struct fork *f) NO_TSA
 	int rc;
 
 	while (address_map_next(&f->parent->map, &cursor, MAP_PAGES, MAP_WALK_ALL, &u, &rc)) {
+		if (u.level > 1 && (map_unit_word(&u, u.first) & ENTRY_PRESENT)) {
+			/* Shared 2 MiB at a time, and copied so. */
+			cursor = u.page;
+			unit_split(f->parent, &u, 0, 0);
+			continue;
+		}
 		rc = copy_unit(f, &u);
 		if (rc)
 			return rc;

@@ -146,8 +146,18 @@ bool space_find_gap(const struct mm_space *s, uint64_t pages, uint64_t place, ui
 	return find_gap(s, from, s->end_page, pages, 1, start);
 }
 
-/* Chooses a place: the hint if it is free, else the lowest that fits; 2 MiB multiples of private
- * memory are aligned if they can be. */
+/* What a mapping that the caller may place is aligned to, so that huge pages fit. */
+static uint64_t alignment(const struct mm_space *s, const struct mmap_opts *o, uint64_t pages)
+{
+	if (!o->is_private || o->stack || o->grows_down || pages % MM_HUGE_PAGES)
+		return 1;
+	if (s->mm->page_class == PAGE_1G && pages % MEMORY_CHUNK_PAGES == 0)
+		return MEMORY_CHUNK_PAGES;
+	return MM_HUGE_PAGES;
+}
+
+/* Chooses a place: the hint if it is free, else the lowest that fits; multiples of a huge page
+ * of private memory are aligned if they can be. */
 static bool choose(const struct mm_space *s, const struct mmap_opts *o, uint64_t pages,
 		   uint64_t *start) REQUIRES(mapping_class)
 {
@@ -155,14 +165,14 @@ static bool choose(const struct mm_space *s, const struct mmap_opts *o, uint64_t
 	uint64_t end = o->map_32bit && s->end_page > SEARCH_32BIT_END ? SEARCH_32BIT_END
 								      : s->end_page;
 	uint64_t from = SEARCH_START < end / 2 ? SEARCH_START : 1;
-	bool align = o->is_private && !o->grows_down && !o->stack && pages % MM_HUGE_PAGES == 0;
+	uint64_t align = alignment(s, o, pages);
 
 	if (hint && hint <= end && pages <= end - hint &&
 	    space_range_is_free(s, hint, hint + pages) && space_guard_is_free(s, hint + pages)) {
 		*start = hint;
 		return true;
 	}
-	if (align && find_gap(s, from, end, pages, MM_HUGE_PAGES, start))
+	if (align > 1 && find_gap(s, from, end, pages, align, start))
 		return true;
 	return find_gap(s, from, end, pages, 1, start);
 }
@@ -315,8 +325,7 @@ static bool lock_arena_place(struct mm_space *s, const struct mmap_opts *o, uint
 			     uint64_t *start, struct range_held *held) NO_TSA
 {
 	/* NO_TSA: locks and releases in a loop. */
-	uint64_t align = pages % MM_HUGE_PAGES == 0 && o->is_private && !o->stack ? MM_HUGE_PAGES
-										  : 1;
+	uint64_t align = alignment(s, o, pages);
 
 	for (int i = 0; i < PLACE_TRIES; i++) {
 		if (!space_arena_pick(s, pages, align, start))

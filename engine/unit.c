@@ -10,6 +10,7 @@
  * NO_TSA: bodies that lock in loops, or on some paths only, are not followed by Clang; their
  * contracts stand on the declarations.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "engine/fail.h"
@@ -50,9 +51,36 @@ struct node *unit_take_deposit(struct mm_space *s, uint32_t page)
 	return spare;
 }
 
-void unit_withdraw(struct mm_space *s, uint32_t page)
+void unit_withdraw(struct mm_space *s, uint32_t page, unsigned level)
 {
-	node_free(unit_take_deposit(s, page));
+	if (level > 1)
+		node_free(unit_take_deposit(s, page));
+	for (uint32_t end = page + (uint32_t)map_span(level); page < end; page += MM_HUGE_PAGES)
+		node_free(unit_take_deposit(s, page));
+}
+
+int unit_deposit_gigantic(struct mm_space *s, uint32_t page)
+{
+	struct node *spares = NULL;
+	unsigned count = 0;
+
+	for (struct node *n; count <= MAP_FANOUT; count++) {
+		n = node_alloc(&s->mm->node_pool);
+		if (!n)
+			break;
+		n->next = spares;
+		spares = n;
+	}
+	for (unsigned i = 0; spares; i++) {
+		struct node *n = spares;
+
+		spares = n->next;
+		if (count > MAP_FANOUT)
+			unit_deposit(s, page + i % MAP_FANOUT * (uint32_t)MM_HUGE_PAGES, n);
+		else
+			node_free(n);
+	}
+	return count > MAP_FANOUT ? 0 : -ENOMEM;
 }
 
 void unit_take(struct mm_space *s, struct map_unit *u, bool drop_private, bool drop_vmas,
@@ -70,14 +98,16 @@ void unit_take(struct mm_space *s, struct map_unit *u, bool drop_private, bool d
 
 		if ((word & ENTRY_PRESENT) && (drop_private || !(word & ENTRY_PRIVATE))) {
 			rest &= ~ENTRY_TRANSLATION_MASK;
-			if (word & ENTRY_HUGE)
+			if (word & ENTRY_HUGE) {
 				d->huge = entry_page(word);
-			else
+				d->huge_pages = (uint32_t)span;
+			} else {
 				d->pages[d->page_count++] = entry_page(word);
+			}
 			if (word & ENTRY_HOSTED)
 				unit_hide_add(&hide, page, page + span);
 			if ((word & ENTRY_HUGE) && (word & ENTRY_PRIVATE))
-				unit_withdraw(s, d->huge);
+				unit_withdraw(s, d->huge, u->level);
 		} else if (word & ENTRY_HOSTED) {
 			unit_hide_flush(s, &hide);
 		}
@@ -96,7 +126,7 @@ void unit_drop_pages(struct mm_space *s, const struct unit_drop *d)
 	for (unsigned i = 0; i < d->page_count; i++)
 		memory_file_dec(s->mm->memory, d->pages[i]);
 	if (d->huge)
-		memory_file_dec_range(s->mm->memory, d->huge, MM_HUGE_PAGES);
+		memory_file_dec_range(s->mm->memory, d->huge, d->huge_pages);
 }
 
 void unit_drop_vmas(struct mm_space *s, const struct unit_drop *d, uint32_t *dead)
@@ -148,6 +178,24 @@ static bool copy_live(struct mm_space *s, uint32_t huge, uint64_t base, uint64_t
 	return true;
 }
 
+/* A private 1 GiB page becomes 512 entries that name its 2 MiB parts. */
+static void split_gigantic(struct mm_space *s, struct map_unit *u) RELEASES(entry_class)
+	MAY_LOCK_PLATFORM
+{
+	uint64_t word = map_unit_word(u, u->first);
+	uint32_t first = entry_page(word);
+	uint64_t words[MAP_FANOUT];
+
+	if (word & ENTRY_HOSTED)
+		s->host->ops->unmap(s->host, pages_to_addresses(u->page, map_unit_end(u)));
+	word &= ~(ENTRY_HOSTED | ~UINT64_C(0) << ENTRY_PAGE_SHIFT);
+	for (unsigned i = 0; i < MAP_FANOUT; i++)
+		words[i] = word | entry_of_page(first + i * (uint32_t)MM_HUGE_PAGES);
+	vma_add(&s->mm->vma_pool, entry_vma(word), MAP_FANOUT - 1);
+	map_unit_expand(&s->map, u, unit_take_deposit(s, first), words);
+	atomic_fetch_add_explicit(&s->mm->demotions, 1, memory_order_relaxed);
+}
+
 void unit_split(struct mm_space *s, struct map_unit *u, uint64_t gone, uint64_t gone_end) NO_TSA
 {
 	/* NO_TSA: releases by two different calls, depending on the word. */
@@ -157,7 +205,7 @@ void unit_split(struct mm_space *s, struct map_unit *u, uint64_t gone, uint64_t 
 	uint64_t words[MAP_FANOUT];
 	uint32_t copies[MAP_FANOUT];
 
-	MM_CHECK(u->level == 1 && (word & ENTRY_HUGE));
+	MM_CHECK(u->level && (word & ENTRY_HUGE));
 	if (!(word & ENTRY_PRIVATE)) {
 		struct unit_drop d;
 
@@ -166,7 +214,11 @@ void unit_split(struct mm_space *s, struct map_unit *u, uint64_t gone, uint64_t 
 		unit_drop_pages(s, &d);
 		return;
 	}
-	bool hugetlb = memory_file_class(mf, huge) == PAGE_2M;
+	if (u->level > 1) {
+		split_gigantic(s, u);
+		return;
+	}
+	bool hugetlb = page_class_is_hugetlb(memory_file_class(mf, huge));
 	bool copied = hugetlb && copy_live(s, huge, u->page, gone, gone_end, copies);
 
 	if (hugetlb && (word & ENTRY_HOSTED)) {

@@ -41,12 +41,13 @@ static json_t *pages_json(void)
 		uint64_t needs;
 	} pages[] = { { "4k", 0 },
 		      { "thp", TRANSLATOR_CAN_THP },
-		      { "2m", TRANSLATOR_CAN_HUGE_2M } };
+		      { "2m", TRANSLATOR_CAN_HUGE_2M },
+		      { "1g", TRANSLATOR_CAN_HUGE_1G } };
 	json_t *all = json_object();
 	struct translator_spec spec;
 	char error[512] = "";
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
 		struct translator_engine *engine;
 		int rc = translator_spec_parse(&spec, option_table[OPTION_TRANSLATOR].value, error,
 					       sizeof(error));

@@ -84,9 +84,12 @@ static json_t *placements_json(void)
 static json_t *pages_json(void)
 {
 	static const char *const words[] = {
-		"4k\tbase pages", "thp\ttransparent huge pages, where the kernel makes them",
+		"4k\tbase pages",
+		"thp\ttransparent huge pages, where the kernel makes them",
 		"2m\thuge pages of the reserved pool (sysctl vm.nr_hugepages)",
-		"auto\tthe first of 2m, thp, 4k that can be had", NULL
+		"1g\thuge pages of their own reserved pool; regions are then multiples of 1 GiB",
+		"auto\tthe first of 2m, thp, 4k that can be had",
+		NULL
 	};
 	json_t *list = json_array();
 

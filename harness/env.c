@@ -191,19 +191,19 @@ bool env_huge_pages(int node, unsigned size_kb, long *total, long *unused)
 	return true;
 }
 
-uint64_t env_huge_bytes_free(void)
+uint64_t env_huge_bytes_free(unsigned size_kb)
 {
 	static const char *const files[] = { "free_hugepages", "nr_overcommit_hugepages" };
 	char path[128], text[32];
 	uint64_t pages = 0;
 
 	for (size_t i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-2048kB/%s",
+		snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%ukB/%s", size_kb,
 			 files[i]);
 		if (env_read_line(path, text, sizeof(text)))
 			pages += strtoull(text, NULL, 10);
 	}
-	return pages << 21;
+	return pages * size_kb * 1024;
 }
 
 /* The file's line, or null and <key>_reason. */
@@ -223,14 +223,20 @@ static void set_line(json_t *object, const char *key, const char *path)
 
 static json_t *huge_pages_json(const struct topology *t)
 {
+	static const struct {
+		const char *name;
+		unsigned kb;
+	} sizes[] = { { "2m", 2048 }, { "1g", 1048576 } };
 	json_t *list = json_array();
 	long total, unused;
 
-	for (unsigned i = 0; i < t->node_count; i++) {
-		if (!env_huge_pages(t->node_os[i], 2048, &total, &unused))
+	for (unsigned i = 0; i < 2 * t->node_count; i++) {
+		int node = t->node_os[i / 2];
+
+		if (!env_huge_pages(node, sizes[i % 2].kb, &total, &unused))
 			continue;
-		json_array_append_new(list, json_pack("{s:i, s:s, s:I, s:I}", "node", t->node_os[i],
-						      "size", "2m", "total", (json_int_t)total,
+		json_array_append_new(list, json_pack("{s:i, s:s, s:I, s:I}", "node", node, "size",
+						      sizes[i % 2].name, "total", (json_int_t)total,
 						      "free", (json_int_t)unused));
 	}
 	return list;

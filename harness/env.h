@@ -36,7 +36,7 @@ bool env_has_counters(char *why, size_t size);
 bool env_huge_pages(int node, unsigned size_kb, long *total, long *unused);
 
 /* Bytes in free 2 MiB pages of all nodes, with those that the kernel would add on demand. */
-uint64_t env_huge_bytes_free(void);
+uint64_t env_huge_bytes_free(unsigned size_kb);
 
 /* A number, or null for what is not finite. */
 json_t *env_number(double value);

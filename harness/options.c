@@ -156,7 +156,7 @@ static int parse_mem(struct options *options, const char *value, char *error, si
 
 static const char *const as_choices[] = { "none", "mmap", NULL };
 static const char *const clock_choices[] = { "tsc", "monotonic", NULL };
-static const char *const pages_choices[] = { "4k", "thp", "2m", "auto", NULL };
+static const char *const pages_choices[] = { "4k", "thp", "2m", "1g", "auto", NULL };
 static const char *const progress_choices[] = { "auto", "tty", "plain", "json", "none", NULL };
 
 const struct option option_table[OPTION_COUNT] = {
@@ -244,12 +244,12 @@ const struct option option_table[OPTION_COUNT] = {
 			 .commands = FOR_RUN | FOR_REPORT,
 			 .help = "result directory, new or empty (results/<UTC>-<host>-<hash8>)" },
 	[OPTION_PAGES] = { .name = "pages",
-			   .metavar = "4k|thp|2m|auto",
+			   .metavar = "4k|thp|2m|1g|auto",
 			   .value = "4k",
 			   .choices = pages_choices,
 			   .list = true,
 			   .commands = FOR_RUN,
-			   .help = "page size of the memory; auto: the largest that can be had" },
+			   .help = "page size of the memory; auto: 2m, thp or 4k, what can be had" },
 	[OPTION_PARAM] = { .name = "param",
 			   .metavar = "k=v",
 			   .value = "",

@@ -209,6 +209,8 @@ static char *reason_to_skip(const struct planner *p, const struct plan_benchmark
 
 	if (spec && strcmp(b->pages, "2m") == 0)
 		needs |= TRANSLATOR_CAN_HUGE_2M;
+	if (spec && strcmp(b->pages, "1g") == 0)
+		needs |= TRANSLATOR_CAN_HUGE_1G;
 	if (spec && strcmp(b->pages, "thp") == 0)
 		needs |= TRANSLATOR_CAN_THP;
 	if (spec && strcmp(b->refs, "sharded") == 0)
@@ -321,7 +323,7 @@ static int add_workload(struct planner *p, const struct workload *w,
 /* Stable words: pages, as and refs outlive the option lists that they were read from. */
 static const char *constant_word(const char *word)
 {
-	static const char *const words[] = { "4k",   "thp",  "2m",     "auto",
+	static const char *const words[] = { "4k",   "thp",  "2m",     "1g",	 "auto",
 					     "none", "mmap", "atomic", "sharded" };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {

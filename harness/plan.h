@@ -26,7 +26,7 @@ struct plan_benchmark {
 	char *name; /* unique and stable over versions */
 	const struct workload *workload;
 	const struct translator_spec *translator; /* NULL: a floor */
-	const char *pages; /* "4k", "thp", "2m"; "auto" until it is resolved */
+	const char *pages; /* "4k", "thp", "2m", "1g"; "auto" until it is resolved */
 	const char *pages_asked; /* as typed */
 	const char *as;
 	const char *refs; /* "atomic", "sharded" */

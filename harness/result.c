@@ -125,7 +125,7 @@ static bool at_least_one(uint64_t count)
 unsigned result_placement_flags(const struct result_benchmark *b, const struct runner_result *run)
 {
 	const struct workload *w = b->plan->workload;
-	uint64_t asked = strcmp(b->plan->pages, "4k") == 0 ? 4096 : 2097152;
+	uint64_t asked = workload_page_bytes(b->plan->pages);
 	unsigned flags = 0;
 
 	if (run->kernel_page_size && run->kernel_page_size != asked)

@@ -153,9 +153,11 @@ static uint64_t memory_for(const struct session *s, const struct plan_benchmark 
 {
 	uint64_t pool = UINT64_MAX;
 
-	if (b->translator && strcmp(b->pages, "2m") == 0 &&
+	bool is_2m = strcmp(b->pages, "2m") == 0, is_1g = strcmp(b->pages, "1g") == 0;
+
+	if (b->translator && (is_2m || is_1g) &&
 	    !(b->translator->translator->capabilities & TRANSLATOR_COMPUTES_NOTHING))
-		pool = env_huge_bytes_free();
+		pool = env_huge_bytes_free(is_2m ? 2048 : 1048576);
 	return pool < s->memory_max ? pool : s->memory_max;
 }
 
@@ -327,11 +329,16 @@ static void measure_extras(struct session *s, struct isolate *w, size_t index, u
 
 static void refuse(struct session *s, struct result_benchmark *b, const struct runner_result *run)
 {
-	bool pool = run->rc == -ENOMEM && strcmp(b->plan->pages, "2m") == 0;
+	const char *more = "";
+
+	if (run->rc == -ENOMEM && strcmp(b->plan->pages, "2m") == 0)
+		more = "; more 2 MiB pages: sysctl -w vm.nr_hugepages=512";
+	if (run->rc == -ENOMEM && strcmp(b->plan->pages, "1g") == 0)
+		more = "; more 1 GiB pages: echo 4 > "
+		       "/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages";
 
 	/* A benchmark that was refused is not tried again, so this is said once. */
-	snprintf(b->error, sizeof(b->error), "%s%s", run->error,
-		 pool ? "; more 2 MiB pages: sysctl -w vm.nr_hugepages=512" : "");
+	snprintf(b->error, sizeof(b->error), "%s%s", run->error, more);
 	progress_end(&s->progress);
 	complain("%s: %s", b->plan->name, b->error);
 	result_note(&s->result, "%s: %s", b->plan->name, b->error);

@@ -51,7 +51,7 @@ static int parse_pages(struct translator_engine *engine, const char *value, char
 
 	if (!thp && strcmp(value, "4k")) {
 		snprintf(error, size, "linux has pages=4k and thp, not %s", value);
-		return strcmp(value, "2m") ? -EINVAL : -ENODEV;
+		return strcmp(value, "2m") && strcmp(value, "1g") ? -EINVAL : -ENODEV;
 	}
 	read_thp(choice, sizeof(choice));
 	if (thp && !strcmp(choice, "never")) {

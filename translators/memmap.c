@@ -82,7 +82,7 @@ static int parse_bytes(const char *value, uint64_t *out)
 static int parse_option(const struct translator_option *o, struct translator_engine *e,
 			struct mm_opts *opts, char *error, size_t size)
 {
-	static const char *const class_name[] = { "4k", "thp", "2m" };
+	static const char *const class_name[] = { "4k", "thp", "2m", "1g" };
 
 	if (!strcmp(o->key, "pages")) {
 		for (unsigned i = 0; i < PAGE_CLASS_COUNT; i++) {
@@ -91,7 +91,7 @@ static int parse_option(const struct translator_option *o, struct translator_eng
 			e->pages = opts->page_class = (enum page_class)i;
 			return 0;
 		}
-		return refuse(error, size, -EINVAL, "memmap knows pages=4k, thp and 2m, not",
+		return refuse(error, size, -EINVAL, "memmap knows pages=4k, thp, 2m and 1g, not",
 			      o->value);
 	}
 	if (!strcmp(o->key, "as")) {
@@ -240,6 +240,8 @@ static int object_create(struct translator_engine *e,
 			 struct translator_object **out) MAY_LOCK_ANY
 {
 	bool is_file = options->kind == TRANSLATOR_OBJECT_FILE;
+	/* Objects fill up in units of 2 MiB at most. */
+	enum page_class cls = e->pages == PAGE_1G ? PAGE_THP : e->pages;
 
 	if ((options->kind != TRANSLATOR_OBJECT_MEMORY && !is_file) ||
 	    any_reserved(options->reserved, 4))
@@ -252,8 +254,7 @@ static int object_create(struct translator_engine *e,
 		return -ENOMEM;
 	o->engine = e;
 	rc = is_file ? cached_file_create(e->memory, options->fd, NULL, NULL, &o->file)
-		     : shared_memory_create(e->memory, options->size, e->pages, "object",
-					    &o->memory);
+		     : shared_memory_create(e->memory, options->size, cls, "object", &o->memory);
 	if (rc) {
 		free(o);
 		return rc;
@@ -546,8 +547,9 @@ const struct translator translator_memmap = {
 	.description = "faultline's own engine: a radix tree of lock bits over memfds",
 	.capabilities = TRANSLATOR_CAN_OBJECTS | TRANSLATOR_CAN_REFERENCES | TRANSLATOR_CAN_SPACES |
 			TRANSLATOR_CAN_PROTECT | TRANSLATOR_CAN_DISCARD | TRANSLATOR_CAN_TOUCH |
-			TRANSLATOR_CAN_HUGE_2M | TRANSLATOR_CAN_THP | TRANSLATOR_CAN_FORK |
-			TRANSLATOR_CAN_SHARD_REFERENCES | TRANSLATOR_CAN_REMAP | TRANSLATOR_CAN_IO |
+			TRANSLATOR_CAN_HUGE_2M | TRANSLATOR_CAN_HUGE_1G | TRANSLATOR_CAN_THP |
+			TRANSLATOR_CAN_FORK | TRANSLATOR_CAN_SHARD_REFERENCES |
+			TRANSLATOR_CAN_REMAP | TRANSLATOR_CAN_IO |
 			TRANSLATOR_CAN_PRIVATE | TRANSLATOR_CAN_FILES | TRANSLATOR_CAN_SELF_CHECK |
 			TRANSLATOR_KEEPS_THREADS, /* liburcu's */
 	.open = memmap_open,

@@ -82,7 +82,8 @@ enum {
 	TRANSLATOR_CAN_BATCH = 1 << 14,
 	TRANSLATOR_CAN_SELF_CHECK = 1 << 15,
 	TRANSLATOR_KEEPS_THREADS = 1 << 16, /* a runtime or library in it has some of its own */
-	TRANSLATOR_CAN_SHARD_REFERENCES = 1 << 17 /* refs=sharded */
+	TRANSLATOR_CAN_SHARD_REFERENCES = 1 << 17, /* refs=sharded */
+	TRANSLATOR_CAN_HUGE_1G = 1 << 18 /* pages=1g */
 };
 
 enum { TRANSLATOR_READ = 1, TRANSLATOR_WRITE = 2, TRANSLATOR_EXEC = 4 };
@@ -92,7 +93,7 @@ struct translator_object;
 struct translator_space;
 
 /* One key=value; the list ends with a NULL key. Strings live only during the call. The harness
- * always passes pages (4k, thp, 2m), as (none, mmap) and memory_max (bytes), refs=sharded if
+ * always passes pages (4k, thp, 2m, 1g), as (none, mmap) and memory_max (bytes), refs=sharded if
  * asked (references to objects' pages are counted per CPU), and the user's after. */
 struct translator_option {
 	const char *key;

@@ -60,8 +60,12 @@ const struct workload *workload_find(const char *name)
 	return NULL;
 }
 
+uint64_t workload_page_bytes(const char *pages)
+{
+	return pages[0] == '4' ? 4096 : UINT64_C(1) << (pages[0] == '1' ? 30 : 21);
+}
+
 uint64_t workload_page_size(const struct workload_run *run)
 {
-	/* "2m" and "thp": one fault brings 2 MiB. */
-	return run->pages[0] == '4' ? 4096 : UINT64_C(2) << 20;
+	return workload_page_bytes(run->pages);
 }

@@ -10,13 +10,17 @@
 
 int region_fit(struct workload_run *run, uint64_t shares)
 {
-	uint64_t most = run->memory_max / 2 / (shares ? shares : 1);
+	uint64_t align = workload_page_size(run), most = run->memory_max / (shares ? shares : 1);
 
+	if (align < REGION_ALIGN)
+		align = REGION_ALIGN;
+	if (align == REGION_ALIGN || most / 2 >= align)
+		most /= 2;
 	if (run->params[0] > most)
 		run->params[0] = most;
 	else
-		run->params[0] += REGION_ALIGN - 1;
-	run->params[0] -= run->params[0] % REGION_ALIGN;
+		run->params[0] += align - 1;
+	run->params[0] -= run->params[0] % align;
 	return run->params[0] ? 0 : -ENOMEM;
 }
 

@@ -3,7 +3,7 @@
  * region.h - what several workloads do in their setup: one space, in it a region for each worker.
  *
  * Parameter 0 of such a workload is `region`, bytes for each worker. Regions are multiples of
- * 2 MiB and start at such an address, so that workers share no leaf of a translator's tree.
+ * 2 MiB (of a page, if that is more) and start at such an address, so that workers share no leaf of a translator's tree.
  * run->space and run->object belong to these functions. All return 0 or -errno.
  */
 #pragma once
@@ -12,8 +12,9 @@
 
 #define REGION_ALIGN (UINT64_C(2) << 20)
 
-/* Makes params[0] a multiple of 2 MiB of which `shares` fit into half of memory_max (the other
- * half is the translator's), writing back what it became. -ENOMEM: not even 2 MiB fit. */
+/* Makes params[0] a multiple of that of which `shares` fit into half of memory_max (the other half
+ * is the translator's, unless one page is more than that), writing back what it became. -ENOMEM:
+ * not even one fits. */
 int region_fit(struct workload_run *run, uint64_t shares);
 /* Creates run->space for one region of params[0] bytes for each of `regions`. */
 int region_space_create(struct workload_run *run, uint64_t regions);

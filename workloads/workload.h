@@ -45,7 +45,7 @@ struct workload_run {
 	const struct workload *workload;
 	const struct translator *t; /* NULL for floors */
 	struct translator_engine *engine;
-	const char *pages; /* "4k", "thp", "2m" */
+	const char *pages; /* "4k", "thp", "2m", "1g" */
 	const char *as; /* "none", "mmap" */
 	unsigned worker_count;
 	struct worker *workers;
@@ -135,7 +135,9 @@ static inline uint64_t worker_random(struct worker *w)
  * workload_fail if not all. */
 uint64_t workload_batch(struct worker *w, const struct translator_batch *batch, uint64_t below);
 
-/* Bytes of one page of the run: 4096 or 2097152. */
+/* Bytes of a page by its word: "thp" is as large as "2m". */
+uint64_t workload_page_bytes(const char *pages);
+/* Bytes of one page of the run: what one fault brings. */
 uint64_t workload_page_size(const struct workload_run *run);
 
 /* Every workload and floor, sorted by name, one a line in workloads/list.c; ends with NULL. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hugepages.h - 2 MiB pages for a test, reserved as root and given back: fixtures for cmocka.
+ * hugepages.h - huge pages for a test, reserved as root and given back: fixtures for cmocka. 2 MiB
+ * pages, unless the test names the file of another pool (HUGEPAGES_POOL).
  *
  * What is added is what is taken away again, since others may change the pool meanwhile. Without
  * the permission nothing is added and the test skips by what the engine's probe tells it.
@@ -10,11 +11,15 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#ifndef HUGEPAGES_POOL
+#define HUGEPAGES_POOL "/proc/sys/vm/nr_hugepages"
+#endif
+
 static bool hugepages_added;
 
 static bool hugepages_add(long n)
 {
-	FILE *f = fopen("/proc/sys/vm/nr_hugepages", "r+");
+	FILE *f = fopen(HUGEPAGES_POOL, "r+");
 	long now;
 	bool done = false;
 
