@@ -12,14 +12,17 @@
 #include "engine/memory_chunk.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "engine/fail.h"
 #include "engine/inject.h"
+#include "engine/memory_background.h"
 #include "engine/memory_block.h"
 #include "engine/memory_foreign.h"
 #include "engine/memory_pool.h"
 #include "engine/node_choice.h"
 #include "engine/os_memory.h"
+#include "engine/test_points.h"
 
 #define CHUNK_BYTES ((uint64_t)MEMORY_CHUNK_PAGES * MM_PAGE_SIZE)
 #define TRIM_STEP 64 /* blocks in one step: 128 MiB */
@@ -250,8 +253,11 @@ uint32_t memory_chunk_first(struct memory_file *mf, struct memory_arena *arena)
 
 /* ---- handing out and taking back ---- */
 
-/* A run of free blocks of the chunk, all of them resident if so asked; -1. */
-static int chunk_find(const struct memory_chunk *c, unsigned count, bool resident)
+/* What a search is content with. */
+enum chunk_wish { WISH_CLEAN, WISH_RESIDENT, WISH_ANY, WISHES };
+
+/* A run of free blocks of the chunk as wished; -1. */
+static int chunk_find(const struct memory_chunk *c, unsigned count, enum chunk_wish wish)
 {
 	struct memory_bits bits;
 
@@ -259,8 +265,10 @@ static int chunk_find(const struct memory_chunk *c, unsigned count, bool residen
 		return -1;
 	for (int i = 0; i < CHUNK_WORDS; i++) {
 		bits.word[i] = atomic_load_explicit(&c->free[i], memory_order_relaxed);
-		if (resident)
+		if (wish != WISH_ANY)
 			bits.word[i] &= atomic_load_explicit(&c->resident[i], memory_order_relaxed);
+		if (wish == WISH_CLEAN)
+			bits.word[i] &= ~c->dirty[i];
 	}
 	return memory_bits_find_run(&bits, count);
 }
@@ -278,6 +286,7 @@ static unsigned chunk_remove(struct memory_chunk *c, const struct memory_bits *b
 			continue;
 		MM_CHECK((old & w) == w);
 		atomic_store_explicit(&c->free[i], old & ~w, memory_order_relaxed);
+		c->dirty[i] &= ~w;
 		c->free_count -= (uint32_t)__builtin_popcountll(w);
 		resident += (unsigned)__builtin_popcountll(
 			w & atomic_load_explicit(&c->resident[i], memory_order_relaxed));
@@ -313,11 +322,15 @@ static bool arena_take(struct memory_file *mf, struct memory_arena *arena, unsig
 
 	arena_lock(arena);
 	*seen = arena->chunk_count;
-	for (int pass = any_retained ? 0 : 1; pass < 2 && at < 0; pass++) {
+	/* Clean ones first where somebody sees to it that there are some. */
+	for (int pass = !any_retained	? WISH_ANY
+			: p->background ? WISH_CLEAN
+					: WISH_RESIDENT;
+	     pass < WISHES && at < 0; pass++) {
 		for (uint32_t i = arena->head; i && at < 0; i = p->chunks[i].next) {
 			struct memory_bits run = { { 0 } };
 
-			at = chunk_find(&p->chunks[i], count, pass == 0);
+			at = chunk_find(&p->chunks[i], count, (enum chunk_wish)pass);
 			if (at < 0)
 				continue;
 			memory_bits_set_run(&run, (unsigned)at, count);
@@ -361,6 +374,18 @@ bool memory_chunk_take_this(struct memory_file *mf, uint32_t block)
 	return got;
 }
 
+/* Notes which of the blocks that come back the zeroer should clear. */
+static void note_dirty(struct memory_file *mf, struct memory_chunk *c,
+		       const struct memory_bits *bits)
+{
+	uint32_t first = (uint32_t)(c - mf->private->chunks) * CHUNK_BLOCKS;
+
+	for (unsigned i = 0; i < CHUNK_BLOCKS; i++)
+		if (memory_bits_test(bits, i) && memory_chunk_is_resident(mf, first + i) &&
+		    (mf->blocks[first + i].dirty || mf->blocks[first + i].counted))
+			c->dirty[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
 static void arena_put(struct memory_file *mf, struct memory_chunk *c,
 		      const struct memory_bits *bits) MAY_LOCK_ARENA
 {
@@ -369,6 +394,9 @@ static void arena_put(struct memory_file *mf, struct memory_chunk *c,
 
 	arena_lock(arena);
 	unsigned resident = chunk_insert(c, bits);
+
+	if (p->background && c->cls != PAGE_1G)
+		note_dirty(mf, c, bits);
 
 	if (c->cls == PAGE_1G) /* nothing of it is to be had before the last block is back */
 		resident = resident && c->free_count == CHUNK_BLOCKS ? CHUNK_BLOCKS : 0;
@@ -433,30 +461,25 @@ void memory_chunk_punch(struct memory_file *mf, uint32_t chunk, const struct mem
 	}
 }
 
-/* Punches what is retained of one chunk until at most `keep` blocks are retained in all: a 1 GiB
- * page goes as a whole. False: it retains nothing, or need not be looked at. */
+/* Punches some of what one chunk retains, unless at most `keep` blocks are retained in all: a 1 GiB
+ * page goes as a whole. False: nothing was to be done. */
 static bool trim_chunk(struct memory_file *mf, uint32_t chunk, int64_t keep) MAY_LOCK_ARENA
 {
 	struct memory_file_private *p = mf->private;
 	struct memory_chunk *c = &p->chunks[chunk];
 	int64_t step = c->cls == PAGE_1G ? CHUNK_BLOCKS : TRIM_STEP;
-	bool any = false;
+	int64_t excess = atomic_load_explicit(&p->retained_blocks, memory_order_relaxed) - keep;
+	struct memory_bits taken;
 
-	for (;;) {
-		struct memory_bits taken;
-		int64_t excess =
-			atomic_load_explicit(&p->retained_blocks, memory_order_relaxed) - keep;
-
-		if (excess <= 0)
-			return any;
-		if (excess > step || c->cls == PAGE_1G)
-			excess = step;
-		if (!trim_take(mf, c, (unsigned)excess, &taken))
-			return any;
-		memory_chunk_punch(mf, chunk, &taken);
-		arena_put(mf, c, &taken);
-		any = true;
-	}
+	if (excess <= 0)
+		return false;
+	if (excess > step || c->cls == PAGE_1G)
+		excess = step;
+	if (!trim_take(mf, c, (unsigned)excess, &taken))
+		return false;
+	memory_chunk_punch(mf, chunk, &taken);
+	arena_put(mf, c, &taken);
+	return true;
 }
 
 /* Punches retained memory until at most `keep` blocks are retained; false: nothing was there. */
@@ -468,8 +491,50 @@ static bool trim(struct memory_file *mf, int64_t keep) MAY_LOCK_ARENA
 
 	for (uint32_t i = end - 1;
 	     i > 0 && atomic_load_explicit(&p->retained_blocks, memory_order_relaxed) > keep; i--)
-		any |= trim_chunk(mf, i, keep);
+		while (trim_chunk(mf, i, keep))
+			any = true;
 	return any;
+}
+
+bool memory_chunk_trim_node(struct memory_file *mf, int node)
+{
+	struct memory_file_private *p = mf->private;
+	int64_t limit = atomic_load_explicit(&p->retain_limit, memory_order_relaxed);
+	uint32_t end = atomic_load_explicit(&p->next_chunk, memory_order_acquire);
+
+	for (uint32_t i = end - 1; i > 0; i--)
+		if (!p->chunks[i].foreign && p->chunks[i].node == node && trim_chunk(mf, i, limit))
+			return true;
+	return false;
+}
+
+bool memory_chunk_take_dirty(struct memory_file *mf, int node, uint32_t *block)
+{
+	struct memory_file_private *p = mf->private;
+	bool got = false;
+
+	for (int cls = 0; cls < PAGE_1G && !got; cls++) {
+		struct memory_arena *arena = &p->arenas[node][cls];
+
+		arena_lock(arena);
+		for (uint32_t i = arena->head; i && !got; i = p->chunks[i].next) {
+			struct memory_bits dirty, one = { { 0 } };
+			unsigned at;
+
+			memcpy(&dirty, p->chunks[i].dirty, sizeof(dirty));
+			at = bits_next(&dirty, 0, true);
+			if (at == CHUNK_BLOCKS)
+				continue;
+			memory_bits_set_run(&one, at, 1);
+			atomic_fetch_sub_explicit(&p->retained_blocks,
+						  chunk_remove(&p->chunks[i], &one),
+						  memory_order_relaxed);
+			*block = i * CHUNK_BLOCKS + at;
+			got = true;
+		}
+		arena_unlock(arena);
+	}
+	return got;
 }
 
 void memory_chunk_give(struct memory_file *mf, uint32_t chunk, const struct memory_bits *bits)
@@ -484,7 +549,10 @@ void memory_chunk_give(struct memory_file *mf, uint32_t chunk, const struct memo
 		return;
 	}
 	arena_put(mf, &p->chunks[chunk], bits);
-	if (atomic_load_explicit(&p->retained_blocks, memory_order_relaxed) <= limit)
+	int64_t excess = atomic_load_explicit(&p->retained_blocks, memory_order_relaxed) - limit;
+
+	if ((p->background && memory_background_given(mf, &p->chunks[chunk], excess)) ||
+	    excess <= 0)
 		return;
 	/* A 1 GiB page that is too much goes itself, rather than all else that is retained. */
 	if (p->chunks[chunk].cls == PAGE_1G)
@@ -495,6 +563,14 @@ void memory_chunk_give(struct memory_file *mf, uint32_t chunk, const struct memo
 void memory_chunk_keep(struct memory_file *mf, uint32_t chunk, const struct memory_bits *bits)
 {
 	arena_put(mf, &mf->private->chunks[chunk], bits);
+}
+
+void memory_chunk_keep_one(struct memory_file *mf, uint32_t block)
+{
+	struct memory_bits one = { { 0 } };
+
+	memory_bits_set_run(&one, block % CHUNK_BLOCKS, 1);
+	memory_chunk_keep(mf, block / CHUNK_BLOCKS, &one);
 }
 
 void memory_chunk_give_one(struct memory_file *mf, uint32_t block)
@@ -540,9 +616,12 @@ int memory_chunk_charge(struct memory_file *mf, uint32_t block)
 	if (!charge(p)) {
 		/* Make room: memory that other CPUs freed, then memory that is only retained. */
 		memory_pool_reclaim(mf);
+		MM_TEST_POINT(memory_chunk_short); /* the caller's locks */
+		memory_background_pause(mf); /* and what its threads have in hand */
 		int64_t retained = atomic_load_explicit(&p->retained_blocks, memory_order_relaxed);
 
 		(void)trim(mf, retained > 0 ? retained - 1 : 0);
+		memory_background_resume(mf);
 		if (!charge(p))
 			return -ENOMEM;
 	}

@@ -47,6 +47,7 @@ struct memory_chunk {
 	_Alignas(64) _Atomic uint64_t free[CHUNK_WORDS];
 	uint32_t next; /* the arena's list of chunks, 0 = end; under its lock */
 	uint32_t free_count; /* popcount(free); under the arena's lock */
+	uint64_t dirty[CHUNK_WORDS]; /* free, and for the zeroer to clear; under the arena's lock */
 } __attribute__((aligned(64)));
 
 struct memory_arena {
@@ -60,6 +61,7 @@ struct memory_arena {
 extern const struct file_ops memory_kind_ops;
 
 struct memory_pool; /* memory_pool.h */
+struct memory_background; /* memory_background.h */
 
 struct memory_file_private {
 	bool allow_fallback;
@@ -72,6 +74,7 @@ struct memory_file_private {
 	struct memory_kind kinds[KIND_COUNT];
 	struct memory_arena arenas[MEMORY_MAX_NODES][PAGE_CLASS_COUNT];
 	struct memory_pool *pools; /* [cpu * nodes + node] */
+	struct memory_background *background; /* or NULL; immutable */
 	/* What is written while memory is handed out and taken back, apart from the above. */
 	_Alignas(64) _Atomic uint32_t gigantic_lock; /* memory_gigantic.h; guards nothing by itself */
 	_Atomic uint32_t grow_lock; /* over the files' sizes, next_chunk and detached */
@@ -157,6 +160,12 @@ void memory_chunk_punch(struct memory_file *mf, uint32_t chunk, const struct mem
 /* Gives blocks back that are wanted again: as memory_chunk_give, but none are punched. */
 void memory_chunk_keep(struct memory_file *mf, uint32_t chunk, const struct memory_bits *bits)
 	MAY_LOCK_ARENA;
+void memory_chunk_keep_one(struct memory_file *mf, uint32_t block) MAY_LOCK_ARENA;
+/* Takes a free block of the node's that may hold bytes other than zero (none of class 1g). False:
+ * there is none. */
+bool memory_chunk_take_dirty(struct memory_file *mf, int node, uint32_t *block) MAY_LOCK_ARENA;
+/* Punches some of what the node retains if that is above the limit. False: nothing to do. */
+bool memory_chunk_trim_node(struct memory_file *mf, int node) MAY_LOCK_ARENA;
 /* Takes one named block if it is free: for prefault. */
 bool memory_chunk_take_this(struct memory_file *mf, uint32_t block) MAY_LOCK_ARENA;
 /* The arena's chunks, oldest first; makes one where there is none (more). 0: it cannot. */

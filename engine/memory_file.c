@@ -15,6 +15,7 @@
 
 #include "engine/fail.h"
 #include "engine/inject.h"
+#include "engine/memory_background.h"
 #include "engine/memory_block.h"
 #include "engine/memory_chunk.h"
 #include "engine/memory_pool.h"
@@ -283,6 +284,11 @@ int memory_file_create(const struct memory_file_opts *opts, struct memory_file *
 		return fd;
 	}
 	atomic_store_explicit(&p->kinds[KIND_SHMEM].fd, fd, memory_order_release);
+	fd = memory_background_start(mf, opts);
+	if (fd) {
+		memory_file_release(mf);
+		return fd;
+	}
 	*out = mf;
 	return 0;
 }
@@ -318,6 +324,8 @@ static uint64_t live_pages(struct memory_file *mf)
 
 void memory_file_destroy(struct memory_file *mf)
 {
+	memory_background_stop(mf);
+
 	uint32_t foreign = atomic_load_explicit(&mf->private->foreign_files, memory_order_acquire);
 	uint64_t live;
 
@@ -428,7 +436,7 @@ static void check_block(struct memory_file *mf, uint32_t index)
 	MM_CHECK(state != BLOCK_ORPHAN || whole || referenced);
 }
 
-void memory_file_check(struct memory_file *mf)
+static void check_chunks(struct memory_file *mf)
 {
 	struct memory_file_private *p = mf->private;
 	uint32_t end = atomic_load_explicit(&p->next_chunk, memory_order_acquire);
@@ -465,4 +473,11 @@ void memory_file_check(struct memory_file *mf)
 	}
 	MM_CHECK(resident_blocks == atomic_load_explicit(&p->host_blocks, memory_order_acquire));
 	MM_CHECK(retained == atomic_load_explicit(&p->retained_blocks, memory_order_acquire));
+}
+
+void memory_file_check(struct memory_file *mf)
+{
+	memory_background_pause(mf); /* its threads are never at a quiescent point else */
+	check_chunks(mf);
+	memory_background_resume(mf);
 }

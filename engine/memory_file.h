@@ -44,6 +44,8 @@ struct memory_file_opts {
 	uint64_t retain_bytes; /* freed memory kept for reuse; 0 = default (256 MiB) */
 	bool allow_fallback; /* a missing huge page may become 4 KiB pages (flagged) */
 	bool sharded; /* mappables' 4 KiB pages are counted per CPU: refcache.h */
+	/* Threads of each node that clear, and release, what was freed: memory_background.h */
+	bool zeroer, releaser;
 };
 
 struct memory_file_stat {

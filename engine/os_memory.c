@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mempolicy.h>
+#include <numa.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -278,6 +279,11 @@ int os_memory_current_node(void)
 	unsigned cpu, node;
 
 	return getcpu(&cpu, &node) ? 0 : (int)node;
+}
+
+void os_memory_run_on_node(int node)
+{
+	(void)numa_run_on_node(node);
 }
 
 void os_memory_clear_huge(void *address)

@@ -61,6 +61,8 @@ int64_t os_memory_read_number(const char *path);
 /* Highest node number of this machine + 1, 1 .. max. */
 int os_memory_node_count(int max);
 int os_memory_current_node(void);
+/* The calling thread runs on the CPUs of the node from now on. Best effort. */
+void os_memory_run_on_node(int node);
 
 /* Zeroes 2 MiB past the caches. */
 void os_memory_clear_huge(void *address);

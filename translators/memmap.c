@@ -79,6 +79,12 @@ static int parse_bytes(const char *value, uint64_t *out)
 	return *end ? -EINVAL : 0;
 }
 
+static int parse_switch(const char *value, bool *out)
+{
+	*out = !strcmp(value, "on");
+	return *out || !strcmp(value, "off") ? 0 : -EINVAL;
+}
+
 static int parse_option(const struct translator_option *o, struct translator_engine *e,
 			struct mm_opts *opts, char *error, size_t size)
 {
@@ -118,14 +124,19 @@ static int parse_option(const struct translator_option *o, struct translator_eng
 		if (opts->memory.allow_fallback || !strcmp(o->value, "no"))
 			return 0;
 	}
+	if (!strcmp(o->key, "zeroer") && !parse_switch(o->value, &opts->memory.zeroer))
+		return 0;
+	if (!strcmp(o->key, "releaser") && !parse_switch(o->value, &opts->memory.releaser))
+		return 0;
+	if (!strcmp(o->key, "zeroer") || !strcmp(o->key, "releaser"))
+		return refuse(error, size, -EINVAL, o->key, "on or off");
 	if (!strcmp(o->key, "memory_max") || !strcmp(o->key, "retain") || !strcmp(o->key, "copy") ||
 	    !strcmp(o->key, "fallback"))
 		return refuse(error, size, -EINVAL, o->key, "a size (64m), or yes or no");
-	return refuse(
-		error, size, -EINVAL,
-		"memmap knows the options copy=BYTES, fallback=yes|no, refs=atomic|sharded and "
-		"retain=BYTES, not",
-		o->key);
+	return refuse(error, size, -EINVAL,
+		      "memmap knows the options copy=BYTES, fallback=yes|no, refs=atomic|sharded, "
+		      "releaser=on|off, retain=BYTES and zeroer=on|off, not",
+		      o->key);
 }
 
 static int memmap_open(const struct translator_option *options, struct translator_engine **out,

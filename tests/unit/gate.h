@@ -34,6 +34,9 @@ struct gate {
 
 static struct gate gates[] = {
 	{ .name = "fault_translated" },
+	{ .name = "memory_chunk_short" },
+	{ .name = "memory_releaser_step" },
+	{ .name = "memory_zeroer_took" },
 	{ .name = "space_map_added" },
 	{ .name = "space_unmap_locked" },
 	{ .name = "space_unmap_taken" },
