@@ -14,10 +14,12 @@
 	X(dontneed_refault)    \
 	X(fault_anon)          \
 	X(fault_cow)           \
+	X(fault_dirty)         \
 	X(fault_shared)        \
 	X(file_fault)          \
 	X(floor_copy)          \
 	X(floor_fetch_add)     \
+	X(floor_huge_touch)    \
 	X(floor_madvise)       \
 	X(floor_map_unmap)     \
 	X(floor_membarrier)    \

@@ -87,6 +87,7 @@ struct workload {
 	bool two_party; /* exactly pairs of threads matter: PU x PU matrix */
 	bool first_touch; /* CPU x memory node matrix */
 	uint64_t needs; /* TRANSLATOR_CAN_ bits */
+	unsigned huge_pages; /* free 2 MiB pages of the reserved pool that each worker needs */
 	const char *only_as; /* "mmap": needs that address space whatever --as says; or NULL */
 	uint64_t pages_per_op; /* 4 KiB pages that an operation covers with pages=4k; 0 = 1 */
 	struct workload_param params[8]; /* ends with a NULL name */

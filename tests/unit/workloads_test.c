@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "harness/env.h"
 #include "workloads/sigsegv.h"
 #include "workloads/window.h"
 #include "workloads/workload.h"
@@ -282,7 +283,8 @@ static void floors_run(void **state)
 {
 	(void)state;
 	for (const struct workload *const *w = workload_list; *w; w++) {
-		if (!(*w)->is_floor)
+		if (!(*w)->is_floor ||
+		    env_huge_bytes_free(2048) < 3 * (*w)->huge_pages * (UINT64_C(2) << 20))
 			continue;
 		drive(*w, NULL, "4k", "none", 1);
 		drive(*w, NULL, "4k", "none", 3);
