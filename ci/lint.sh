@@ -57,7 +57,7 @@ check_length()
 	for f in $sources $headers; do
 		n=$(wc -l <"$f")
 		case $f in
-		translators/translator.h) max=320 ;; # it is the manual of the ABI as well
+		translators/translator.h) max=370 ;; # it is the manual of the ABI as well
 		*.h) max=250 ;;
 		workloads/*.c) grep -q "$defines_workload" "$f" && max=80 || max=700 ;;
 		*) max=700 ;;

@@ -583,3 +583,13 @@ bool address_map_find_gap(const struct address_map *m, uint64_t from, uint64_t t
 	}
 	return false;
 }
+
+const struct node *address_map_node_at(const struct address_map *m, uint64_t page)
+{
+	struct place p;
+
+	mm_rcu_read_lock();
+	descend(m, page, &p);
+	mm_rcu_read_unlock();
+	return p.node;
+}

@@ -190,6 +190,8 @@ void address_map_visit(const struct address_map *m, map_visit_fn visit, void *ar
  * vma each page has is exact. */
 void address_map_visit_from(const struct address_map *m, uint64_t from, map_visit_fn visit,
 			    void *arg);
+/* The node whose entry covers `page`, at a quiescent point. */
+const struct node *address_map_node_at(const struct address_map *m, uint64_t page);
 /* Nodes of a map at a quiescent point, for checks. */
 uint64_t address_map_count_nodes(const struct address_map *m);
 /* Leaves of any map that were removed and not reclaimed yet. */

@@ -126,18 +126,37 @@ void memory_chunk_grow_unlock(struct memory_file_private *p) NO_TSA /* as above 
 /* ---- growing ---- */
 
 /* Apart, so that machines of one node do not pay for it. */
-static __attribute__((noinline)) int node_of_caller(int nodes)
+static __attribute__((noinline)) int node_of_caller(const struct memory_file *mf)
 {
-	int node = os_memory_current_node();
+	unsigned nodes = (unsigned)mf->private->nodes;
+	unsigned here = (unsigned)os_memory_current_node();
 
-	return (int)node_choice_thread_next(node < nodes ? (unsigned)node : 0, (unsigned)nodes);
+	return (int)node_choice_next(&mf->private->place, here < nodes ? here : 0, nodes);
 }
 
 int memory_chunk_node(struct memory_file *mf, int node)
 {
 	if (node == MEMORY_NODE_ANY)
-		return mf->private->nodes == 1 ? 0 : node_of_caller(mf->private->nodes);
+		return mf->private->nodes == 1 ? 0 : node_of_caller(mf);
 	return node < 0 || node >= mf->private->nodes ? -EINVAL : node;
+}
+
+/* Counts, pins and blocks of a chunk are where its pages are; they fill whole pages each. */
+static void chunk_place_tables(struct memory_file *mf, uint32_t index, int node)
+{
+	const struct {
+		void *start;
+		size_t size;
+	} tables[] = {
+		{ (void *)&mf->counts[index * MEMORY_CHUNK_PAGES],
+		  MEMORY_CHUNK_PAGES * sizeof(mf->counts[0]) },
+		{ (void *)&mf->pins[index * MEMORY_CHUNK_PAGES],
+		  MEMORY_CHUNK_PAGES * sizeof(mf->pins[0]) },
+		{ &mf->blocks[index * CHUNK_BLOCKS], CHUNK_BLOCKS * sizeof(mf->blocks[0]) },
+	};
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		(void)!os_memory_bind(tables[i].start, tables[i].size, node, false);
 }
 
 /* Makes the memfd longer by one chunk and shows it at its place in the window. */
@@ -170,7 +189,11 @@ static int chunk_map(struct memory_file *mf, const struct memory_arena *arena, u
 		return rc;
 	if (id == KIND_SHMEM)
 		os_memory_advise_huge(at, CHUNK_BYTES, arena->cls == PAGE_THP);
-	return p->nodes > 1 ? os_memory_bind(at, CHUNK_BYTES, arena->node, !p->allow_fallback) : 0;
+	if (p->nodes == 1)
+		return 0;
+	chunk_place_tables(mf, index, arena->node);
+	/* Another node's memory is better than none, unless somebody said otherwise. */
+	return os_memory_bind(at, CHUNK_BYTES, arena->node, p->place.policy == NUMA_BIND);
 }
 
 /* Makes one more chunk, not yet of any arena's list; its index or -errno. */

@@ -66,6 +66,7 @@ struct memory_background; /* memory_background.h */
 struct memory_file_private {
 	bool allow_fallback;
 	int nodes; /* nodes 0 .. nodes - 1 may be asked for */
+	struct numa_place place; /* changed only while nobody allocates */
 	unsigned cpus;
 	uint64_t span; /* bytes of the window */
 	uint32_t chunk_limit;
@@ -76,7 +77,8 @@ struct memory_file_private {
 	struct memory_pool *pools; /* [cpu * nodes + node] */
 	struct memory_background *background; /* or NULL; immutable */
 	/* What is written while memory is handed out and taken back, apart from the above. */
-	_Alignas(64) _Atomic uint32_t gigantic_lock; /* memory_gigantic.h; guards nothing by itself */
+	_Alignas(64) _Atomic uint32_t
+		gigantic_lock; /* memory_gigantic.h; guards nothing by itself */
 	_Atomic uint32_t grow_lock; /* over the files' sizes, next_chunk and detached */
 	_Atomic uint32_t next_chunk;
 	uint32_t detached; /* list of chunks for foreign files through `next`, 0 = end */

@@ -210,6 +210,7 @@ static void private_init(struct memory_file *mf, const struct memory_file_opts *
 	atomic_init(&p->retain_limit, p->retain_base);
 	atomic_init(&p->next_chunk, 1); /* page 0 lies in chunk 0 */
 	p->nodes = os_memory_node_count(MEMORY_MAX_NODES);
+	p->place = opts->place;
 	p->cpus = percpu_count();
 	if (p->cpus > PERCPU_MAX)
 		p->cpus = PERCPU_MAX;
@@ -291,6 +292,22 @@ int memory_file_create(const struct memory_file_opts *opts, struct memory_file *
 	}
 	*out = mf;
 	return 0;
+}
+
+int memory_file_set_place(struct memory_file *mf, const struct numa_place *place)
+{
+	int nodes = mf->private->nodes;
+
+	if ((unsigned)place->policy > NUMA_WEIGHTED ||
+	    (nodes < MEMORY_MAX_NODES && place->nodes >> nodes))
+		return -EINVAL;
+	mf->private->place = *place;
+	return 0;
+}
+
+const struct numa_place *memory_file_place(const struct memory_file *mf)
+{
+	return &mf->private->place;
 }
 
 /* ---- statistics and invariants ---- */

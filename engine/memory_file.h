@@ -32,11 +32,11 @@
 #include "engine/interfaces.h"
 #include "engine/mappable_list.h"
 #include "engine/memory_types.h"
+#include "engine/numa_policy.h"
 #include "engine/refcache.h"
 
 #define MEMORY_CHUNK_PAGES (UINT32_C(1) << 18) /* 1 GiB */
 #define MEMORY_NODE_ANY (-1)
-#define MEMORY_MAX_NODES 64
 
 struct memory_file_opts {
 	uint64_t span_bytes; /* page numbers to reserve: multiple of 1 GiB, 0 = default (1 TiB) */
@@ -46,6 +46,7 @@ struct memory_file_opts {
 	bool sharded; /* mappables' 4 KiB pages are counted per CPU: refcache.h */
 	/* Threads of each node that clear, and release, what was freed: memory_background.h */
 	bool zeroer, releaser;
+	struct numa_place place; /* where memory comes from that nobody else decides about */
 };
 
 struct memory_file_stat {
@@ -77,8 +78,12 @@ MM_MUST_CHECK int memory_file_create(const struct memory_file_opts *opts, struct
 void memory_file_destroy(struct memory_file *mf) MAY_LOCK_ARENA;
 
 /* ---- allocate one page ---- */
-/* node: preferred node or MEMORY_NODE_ANY (by the caller's policy: node_choice.h). *page gets one
- * reference, reads zero. 0 or -ENOMEM. */
+/* From now on memory of this family that nobody else decides about comes from there; what is there
+ * stays. -EINVAL: a node that this machine lacks. Not while others allocate. */
+MM_MUST_CHECK int memory_file_set_place(struct memory_file *mf, const struct numa_place *place);
+const struct numa_place *memory_file_place(const struct memory_file *mf);
+/* node: preferred node or MEMORY_NODE_ANY (of the family's place, or by the caller's policy:
+ * node_choice.h). *page gets one reference, reads zero. 0 or -ENOMEM. */
 MM_MUST_CHECK int memory_file_alloc(struct memory_file *mf, int node, uint32_t *page)
 	MAY_LOCK_ARENA;
 /* A whole 2 MiB block of class thp or 2m, in whole mode with count 1, populated and zero.

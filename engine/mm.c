@@ -7,13 +7,14 @@
 #include "engine/mm.h"
 
 #include <errno.h>
-#include <numa.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/fail.h"
 #include "engine/inject.h"
+#include "engine/mm_numa.h"
 #include "engine/node_choice.h"
+#include "engine/os_memory.h"
 #include "engine/park.h"
 #include "engine/space.h"
 #include "engine/trap.h"
@@ -35,14 +36,9 @@ static void list_unlock(struct mm_cpu *c) RELEASES(leaf_class) NO_TSA
 
 static void find_nodes(struct mm *mm)
 {
-	mm->nodes = 1;
-	if (numa_available() < 0)
-		return;
-	mm->nodes = (unsigned)numa_max_node() + 1;
-	if (mm->nodes > SPACE_MAX_NODES)
-		mm->nodes = SPACE_MAX_NODES;
-	for (unsigned cpu = 0; cpu < PERCPU_MAX; cpu++) {
-		int node = numa_node_of_cpu((int)cpu);
+	mm->nodes = (unsigned)os_memory_node_count(SPACE_MAX_NODES);
+	for (unsigned cpu = 0; cpu < PERCPU_MAX && mm->nodes > 1; cpu++) {
+		int node = os_numa.node_of_cpu((int)cpu);
 
 		mm->node_of_cpu[cpu] = node > 0 && (unsigned)node < mm->nodes ? (uint8_t)node : 0;
 	}
@@ -111,6 +107,11 @@ void mm_destroy(struct mm *mm)
 struct memory_file *mm_memory_file(struct mm *mm)
 {
 	return mm->memory;
+}
+
+int mm_set_place(struct mm *mm, const struct numa_place *place)
+{
+	return memory_file_set_place(mm->memory, place);
 }
 
 /* ---- threads ---- */

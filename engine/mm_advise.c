@@ -255,8 +255,7 @@ int mm_mbind(struct mm_space *s, uint64_t address, uint64_t length, enum numa_po
 	uint64_t end = start + (bytes >> MM_PAGE_SHIFT);
 	uint32_t dead = 0;
 
-	if ((unsigned)policy > NUMA_PREFERRED || !page_aligned(address) ||
-	    address + bytes < address)
+	if ((unsigned)policy > NUMA_WEIGHTED || !page_aligned(address) || address + bytes < address)
 		return -EINVAL;
 	if (!bytes)
 		return 0;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/interfaces.h"
+#include "engine/numa_policy.h"
 
 /* The order matters: of two modes the larger wins. */
 enum mlock_mode {
@@ -16,8 +17,6 @@ enum platform_effect {
 	PLATFORM_EFFECT_POPULATE, /* translate and map now */
 	PLATFORM_EFFECT_COMMIT, /* and have the host allocate */
 };
-
-enum numa_policy { NUMA_LOCAL = 0, NUMA_BIND, NUMA_INTERLEAVE, NUMA_PREFERRED };
 
 struct mmap_opts {
 	uint64_t length; /* bytes, > 0; rounded up to pages */

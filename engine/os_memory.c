@@ -116,13 +116,11 @@ void os_memory_hide(void *address, uint64_t size)
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 
-int os_memory_bind(void *address, uint64_t size, int node, bool strict)
+static int kernel_bind(void *address, uint64_t size, int node, bool strict)
 {
 	unsigned long mask[2] = { 0 };
 	int bits = (int)sizeof(mask[0]) * 8;
 
-	if (MM_INJECT(INJECT_HOST))
-		return -ENOMEM;
 	mask[node / bits] = 1UL << (node % bits);
 	/* The kernel takes the number of bits plus one. */
 	long rc = syscall(SYS_mbind, address, size, strict ? MPOL_BIND : MPOL_PREFERRED, mask,
@@ -179,7 +177,7 @@ int os_memory_punch(int fd, uint64_t offset, uint64_t size)
 	return rc ? -errno : 0;
 }
 
-int os_memory_node_of(void *address)
+static int kernel_node_of(void *address)
 {
 	int status = -ENOENT;
 
@@ -251,7 +249,7 @@ int64_t os_memory_read_number(const char *path)
 	return got == 1 ? value : -EINVAL;
 }
 
-int os_memory_node_count(int max)
+static int kernel_node_count(int max)
 {
 	FILE *f = fopen("/sys/devices/system/node/possible", "re");
 	int count = 1, a, b;
@@ -274,11 +272,44 @@ int os_memory_node_count(int max)
 	return count > max ? max : count;
 }
 
-int os_memory_current_node(void)
+static int kernel_current_node(void)
 {
 	unsigned cpu, node;
 
 	return getcpu(&cpu, &node) ? 0 : (int)node;
+}
+
+static int kernel_node_of_cpu(int cpu)
+{
+	return numa_available() < 0 ? 0 : numa_node_of_cpu(cpu);
+}
+
+struct os_numa os_numa = {
+	.node_count = kernel_node_count,
+	.current_node = kernel_current_node,
+	.node_of_cpu = kernel_node_of_cpu,
+	.bind = kernel_bind,
+	.node_of = kernel_node_of,
+};
+
+int os_memory_bind(void *address, uint64_t size, int node, bool strict)
+{
+	return MM_INJECT(INJECT_HOST) ? -ENOMEM : os_numa.bind(address, size, node, strict);
+}
+
+int os_memory_node_of(void *address)
+{
+	return os_numa.node_of(address);
+}
+
+int os_memory_node_count(int max)
+{
+	return os_numa.node_count(max);
+}
+
+int os_memory_current_node(void)
+{
+	return os_numa.current_node();
 }
 
 void os_memory_run_on_node(int node)

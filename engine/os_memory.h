@@ -58,6 +58,17 @@ int64_t os_memory_smaps_field(const void *address, const char *field);
 /* A decimal number in a one-line file of sysfs or procfs, or -errno. */
 int64_t os_memory_read_number(const char *path);
 
+/* The machine's nodes as these functions see them, so that a test can play a machine of several.
+ * Change only while no other thread runs. */
+struct os_numa {
+	int (*node_count)(int max);
+	int (*current_node)(void);
+	int (*node_of_cpu)(int cpu); /* or below 0 */
+	int (*bind)(void *address, uint64_t size, int node, bool strict);
+	int (*node_of)(void *address);
+};
+extern struct os_numa os_numa;
+
 /* Highest node number of this machine + 1, 1 .. max. */
 int os_memory_node_count(int max);
 int os_memory_current_node(void);

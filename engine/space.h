@@ -226,8 +226,8 @@ static inline MM_MUST_CHECK int space_fault(struct mm_space *s, uint64_t address
  * mapping above that grows down is extended, if limits and the guard gap permit that. */
 MM_MUST_CHECK int space_fault_or_grow(struct mm_space *s, uint64_t address, mm_access at,
 				      struct fault_opts opts) MAY_LOCK_ANY;
-/* Where a page of v at an address page should come from. */
-unsigned space_node(const struct mm *mm, const struct vma *v, uint64_t page);
+/* Where the n-th page (4 KiB, 2 MiB, 1 GiB) of addresses should come from, in v. */
+unsigned space_node(const struct mm *mm, const struct vma *v, uint64_t n);
 
 /* ---- space_invalidate.c ---- */
 void space_invalidate(struct mapping_space *ms, struct addr_range ar, struct invalidate_opts opts)

@@ -140,7 +140,8 @@ int fault_copy_huge(struct fault *f) NO_TSA
 		cls = PAGE_2M;
 	if ((cls != PAGE_2M && mm->copy_pages < MM_HUGE_PAGES) || is_pinned(f))
 		return FAULT_SMALL;
-	if (memory_file_alloc_huge(mf, (int)space_node(mm, f->v, f->u.page), cls, &page))
+	if (memory_file_alloc_huge(mf, (int)space_node(mm, f->v, f->u.page / map_span(1)), cls,
+				   &page))
 		return FAULT_SMALL;
 	memcpy(memory_file_memory(mf, page), memory_file_memory(mf, old), MM_HUGE_SIZE);
 	memory_file_mark_dirty_range(mf, page, MM_HUGE_PAGES);

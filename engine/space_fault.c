@@ -21,17 +21,17 @@
 #include "engine/node_choice.h"
 #include "engine/test_points.h"
 
-unsigned space_node(const struct mm *mm, const struct vma *v, uint64_t page)
+unsigned space_node(const struct mm *mm, const struct vma *v, uint64_t n)
 {
 	if (mm->nodes == 1)
 		return 0;
+	const struct numa_place *place = memory_file_place(mm->memory);
 	unsigned here = mm->node_of_cpu[percpu_id()];
-	/* 512 neighbours are one page there, and would all be a multiple of the number of nodes. */
-	uint64_t index = v->page_class == PAGE_4K ? page : page / MM_HUGE_PAGES;
 
-	if (v->numa_policy == NUMA_LOCAL)
-		return node_choice_thread(here, mm->nodes, index);
-	return node_choice(v->numa_policy, v->numa_nodes, here, mm->nodes, index);
+	if (v->numa_policy != NUMA_LOCAL && v->numa_nodes)
+		return node_choice(v->numa_policy, v->numa_nodes, place->weights, here, mm->nodes,
+				   n);
+	return node_choice_for(place, here, mm->nodes, n);
 }
 
 /* Shows the unit's page to the host; sets HOSTED in *word. 0 or -errno. */
@@ -107,7 +107,7 @@ static int fault_huge(struct fault *f) NO_TSA
 	if (fault_waits_for_fork(f))
 		return FAULT_AGAIN;
 	struct mm *mm = f->s->mm;
-	unsigned node = space_node(mm, f->v, f->u.page);
+	unsigned node = space_node(mm, f->v, f->u.page / map_span(1));
 	struct node *spare = node_alloc(&mm->node_pool);
 	uint32_t page = 0;
 	int rc = spare ? 0 : -ENOMEM;
@@ -149,7 +149,7 @@ static int fault_gigantic(struct fault *f) NO_TSA
 	if (fault_waits_for_fork(f))
 		return FAULT_AGAIN;
 	struct mm *mm = f->s->mm;
-	int node = (int)space_node(mm, f->v, f->u.page);
+	int node = (int)space_node(mm, f->v, f->u.page / map_span(2));
 	uint32_t page;
 	int rc = memory_gigantic_claim(mm->memory, node, &page);
 
@@ -166,7 +166,7 @@ static int fault_gigantic(struct fault *f) NO_TSA
 			memory_file_dec_range(mm->memory, page, MEMORY_CHUNK_PAGES);
 	}
 	if (rc && mm->allow_fallback) {
-		atomic_fetch_add_explicit(&mm->fallbacks, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&mm_here(mm)->fallbacks, 1, memory_order_relaxed);
 		return FAULT_SMALL;
 	}
 	if (rc) {

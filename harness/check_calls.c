@@ -99,6 +99,7 @@ static const struct claim claims[] = {
 	CLAIM(write, TRANSLATOR_CAN_IO),
 	CLAIM(batch, TRANSLATOR_CAN_BATCH),
 	CLAIM(self_check, TRANSLATOR_CAN_SELF_CHECK),
+	CLAIM(move, TRANSLATOR_CAN_MOVE),
 };
 
 bool check_run_table(struct check_run *run, const void *data)

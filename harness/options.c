@@ -148,7 +148,8 @@ static int parse_place(struct options *options, const char *value, char *error, 
 
 static int parse_mem(struct options *options, const char *value, char *error, size_t size)
 {
-	static const char *const words[] = { "local", "bind:", "interleave", "preferred:", NULL };
+	static const char *const words[] = { "local",	  "bind:",    "interleave", "preferred:",
+					     "weighted:", "weighted", NULL };
 
 	(void)options;
 	return parse_prefixed(words, value, error, size);
@@ -221,7 +222,7 @@ const struct option option_table[OPTION_COUNT] = {
 			  .commands = FOR_CHECK,
 			  .help = "name the properties, and check nothing" },
 	[OPTION_MEM] = { .name = "mem",
-			 .metavar = "local|bind:N|interleave|preferred:N",
+			 .metavar = "local|bind:N|interleave|preferred:N|weighted[:N=W,...]",
 			 .value = "local",
 			 .parse = parse_mem,
 			 .commands = FOR_RUN,

@@ -222,11 +222,13 @@ static char *reason_to_skip(const struct planner *p, const struct plan_benchmark
 		rc = asprintf(&reason, "the translator lacks: %s",
 			      translator_missing(spec->translator, needs, missing,
 						 sizeof(missing)));
-	else if (w->huge_pages * (UINT64_C(2) << 20) * threads > env_huge_bytes_free(2048))
+	else if (b->workload->huge_pages * (UINT64_C(2) << 20) * threads >
+		 env_huge_bytes_free(2048))
 		rc = asprintf(&reason,
 			      "needs %u free 2 MiB pages; as root: sysctl -w "
 			      "vm.nr_hugepages=%u",
-			      w->huge_pages * threads, 8 * w->huge_pages * threads);
+			      b->workload->huge_pages * threads,
+			      8 * b->workload->huge_pages * threads);
 	else if (threads > p->topology->pu_count)
 		rc = asprintf(&reason, "needs %u threads, and only %u CPU%s may be used", threads,
 			      p->topology->pu_count, p->topology->pu_count == 1 ? "" : "s");

@@ -63,6 +63,7 @@ static const struct promise {
 	PROMISE(PRIVATE, map),
 	PROMISE(BATCH, batch),
 	PROMISE(SELF_CHECK, self_check),
+	PROMISE(MOVE, move),
 #undef PROMISE
 };
 

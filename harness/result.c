@@ -213,6 +213,9 @@ void result_merge(struct result_benchmark *b, const struct runner_result *run, u
 	b->pages_elsewhere = run->pages_elsewhere;
 	memcpy(b->pages_per_node, run->pages_per_node, sizeof(b->pages_per_node));
 	memcpy(b->placement_reason, run->placement_reason, sizeof(b->placement_reason));
+	b->locality = run->locality;
+	b->histogram_pages = run->histogram_pages;
+	b->histogram_pages_local = run->histogram_pages_local;
 	result_time_merge(b, run, repetition);
 	b->flags &= ~(unsigned)RESULT_RATE_NOT_REACHED;
 	if (!result_rate_reached(b))

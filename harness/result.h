@@ -82,6 +82,8 @@ struct result_benchmark {
 	/* Read back in the last repetition. */
 	uint64_t kernel_page_size, pages_per_node[RUNNER_NODES_MAX], pages_asked, pages_elsewhere;
 	char placement_reason[160];
+	struct translator_locality locality; /* of the last repetition; count 0: not known */
+	uint64_t histogram_pages, histogram_pages_local;
 	unsigned flags;
 	json_t *failure; /* how its worker process ended; NULL */
 	bool verified; /* no repetition failed, and one was verified */

@@ -172,6 +172,28 @@ static json_t *roles_json(const struct result_benchmark *b)
 	return list;
 }
 
+/* How much is on the node of its user, by read-back; what is not known is left out. */
+static json_t *locality_json(const struct result_benchmark *b)
+{
+	const struct translator_locality *l = &b->locality;
+	const struct {
+		const char *name;
+		uint64_t count, local;
+	} kinds[] = { { "pages", l->pages, l->pages_local },
+		      { "tree_nodes", l->nodes, l->nodes_local },
+		      { "tables", l->tables, l->tables_local },
+		      { "histograms", b->histogram_pages, b->histogram_pages_local } };
+	json_t *all = json_object();
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (kinds[i].count)
+			set(all, kinds[i].name,
+			    json_pack("{s:o, s:o}", "count", integer(kinds[i].count), "local",
+				      integer(kinds[i].local)));
+	}
+	return all;
+}
+
 static json_t *placement_json(const struct result *result, const struct result_benchmark *b)
 {
 	json_t *asked = json_object(), *got = json_object(), *cpus = json_array();
@@ -194,6 +216,7 @@ static json_t *placement_json(const struct result *result, const struct result_b
 		set_missing(got, "threads", NOT_MEASURED);
 		json_decref(threads);
 	}
+	set(got, "locality", locality_json(b));
 	if (!b->kernel_page_size) {
 		set_missing(got, "pages_per_node", reason);
 		set_missing(got, "asked_node", reason);

@@ -8,6 +8,7 @@
 #include "harness/runner.h"
 
 #include <errno.h>
+#include <numaif.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -264,6 +265,29 @@ static void read_placement(const struct runner_shared *shared, struct runner_res
 			 "no page was present to look at");
 }
 
+/* How much is on the node of its user, of what the translator and the histograms take. */
+static void read_locality(const struct runner_shared *shared, struct runner_result *result)
+{
+	const struct workload_run *run = &shared->run;
+
+	memset(&result->locality, 0, sizeof(result->locality));
+	result->has_locality = run->t && TRANSLATOR_HAS(run->t, locality) &&
+			       !run->t->locality(run->engine, &result->locality);
+	for (unsigned i = 0; i < run->worker_count; i++) {
+		const struct histogram *h = shared->threads[i].latency;
+
+		for (size_t at = 0; h && at < sizeof(*h); at += 4096) {
+			void *page = (void *)(((uintptr_t)h + at) & ~(uintptr_t)4095);
+			int node = -1;
+
+			if (move_pages(0, 1, &page, NULL, &node, 0) || node < 0)
+				continue;
+			result->histogram_pages++;
+			result->histogram_pages_local += node == run->workers[i].node;
+		}
+	}
+}
+
 /* The parameter of that name, or `otherwise` if the workload has none. */
 static uint64_t param(const struct workload_run *run, const char *name, uint64_t otherwise)
 {
@@ -305,6 +329,17 @@ static void prefault(const struct runner_shared *shared)
 	}
 }
 
+/* A translator that places its memory itself is told where. */
+static int place_memory(const struct runner_shared *shared)
+{
+	const struct workload_run *run = &shared->run;
+	const struct runner_request *request = shared->request;
+	struct translator_place place = memory_policy_place(request->policy, request->topology);
+	int rc = run->t && TRANSLATOR_HAS(run->t, place) ? run->t->place(run->engine, &place) : 0;
+
+	return rc == -EOPNOTSUPP ? 0 : rc;
+}
+
 /* With an open engine: setup to teardown. */
 static void run_workload(struct runner_shared *shared, struct runner_result *result,
 			 int64_t rss_before)
@@ -315,8 +350,11 @@ static void run_workload(struct runner_shared *shared, struct runner_result *res
 	int rc;
 
 	phase("setup");
-	prefault(shared);
-	rc = workload->setup ? workload->setup(run) : 0;
+	rc = place_memory(shared);
+	if (!rc)
+		prefault(shared);
+	if (!rc && workload->setup)
+		rc = workload->setup(run);
 	if (rc) {
 		result->outcome = RUNNER_REFUSED;
 		result->rc = rc;
@@ -348,6 +386,7 @@ static void run_workload(struct runner_shared *shared, struct runner_result *res
 		} else {
 			phase("verification");
 			read_placement(shared, result);
+			read_locality(shared, result);
 			rc = workload->verify ? workload->verify(run) : 0;
 		}
 		if (rc) {

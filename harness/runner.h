@@ -70,6 +70,9 @@ struct runner_result {
 	/* Of those, whose node is decided by the policy and who faults them; and are on another. */
 	uint64_t pages_asked, pages_elsewhere;
 	char placement_reason[160];
+	bool has_locality;
+	struct translator_locality locality;
+	uint64_t histogram_pages, histogram_pages_local;
 	unsigned noise; /* NOISE_ bits of the process as a whole */
 	struct intervals intervals; /* role 0: service times, or in an open loop response times */
 };

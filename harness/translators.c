@@ -31,7 +31,7 @@ const char *const translator_capabilities[] = {
 	"fork",	      "remap",	       "io",
 	"private",    "files",	       "batch",
 	"self-check", "keeps-threads", "sharded-references",
-	"huge-1g",    NULL,
+	"huge-1g",    "move",	       NULL,
 };
 
 static int find_translator(struct translator_spec *spec, const char *name, char *error, size_t size)

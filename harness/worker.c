@@ -206,6 +206,28 @@ static int create_histograms(struct runner_worker *rw)
 	return intervals_init(&rw->intervals, count && !rw->worker->role ? count : 1);
 }
 
+/* The policy inherited from the conductor is for what is measured; what measures is to be near. */
+static int create_near(struct runner_worker *rw)
+{
+	static const struct memory_policy local = { .kind = MEMORY_POLICY_LOCAL, .node = -1 };
+	const struct runner_request *request = rw->shared->request;
+	bool elsewhere = request->policy->kind != MEMORY_POLICY_LOCAL;
+	char why[160] = "";
+	int rc = 0;
+
+	if (elsewhere)
+		rc = memory_policy_apply(&local, request->topology, why, sizeof(why));
+	if (!rc && create_histograms(rw)) {
+		rc = -ENOMEM;
+		snprintf(why, sizeof(why), "histogram");
+	}
+	if (!rc && elsewhere)
+		rc = memory_policy_apply(request->policy, request->topology, why, sizeof(why));
+	if (rc)
+		runner_fail(rw->shared, why, rc);
+	return rc;
+}
+
 static int settle(struct runner_worker *rw)
 {
 	struct runner_shared *shared = rw->shared;
@@ -215,12 +237,9 @@ static int settle(struct runner_worker *rw)
 	/* A refusal is seen by read-back: the place that was got is not the one asked for. */
 	if (placement_pin(rw->result->cpu_asked))
 		rw->result->noise |= NOISE_MIGRATED;
-	rc = create_histograms(rw);
-	if (rc) {
-		runner_fail(shared, "histogram", rc);
+	rc = create_near(rw);
+	if (rc)
 		return rc;
-	}
-	/* The memory policy is inherited from the conductor. */
 	rc = w->t && w->t->thread_enter ? w->t->thread_enter(w->run->engine) : 0;
 	if (rc) {
 		runner_fail(shared, "thread_enter", rc);

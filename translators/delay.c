@@ -256,6 +256,12 @@ static int delay_write(struct translator_space *space, uint64_t address, const v
 	return space->engine->inner->write(space->inner, address, from, length, done);
 }
 
+static int delay_place(struct translator_engine *engine, const struct translator_place *place)
+{
+	return TRANSLATOR_HAS(engine->inner, place) ? engine->inner->place(engine->engine, place)
+						    : -EOPNOTSUPP;
+}
+
 static int delay_self_check(struct translator_engine *engine, char *sentence, size_t size)
 {
 	return engine->inner->self_check(engine->engine, sentence, size);
@@ -613,6 +619,7 @@ const struct translator translator_delay = {
 	.read = delay_read,
 	.write = delay_write,
 	.self_check = delay_self_check,
+	.place = delay_place,
 	.object_create = delay_object_create,
 	.object_destroy = delay_object_destroy,
 	.space_create = delay_space_create,

@@ -17,6 +17,7 @@
 #include "engine/mm_fork.h"
 #include "engine/mm_io.h"
 #include "engine/mm_lookup.h"
+#include "engine/mm_numa.h"
 #include "engine/mm_remap.h"
 #include "engine/shared_memory.h"
 #include "translators/translator.h"
@@ -520,6 +521,50 @@ static int space_write(struct translator_space *s, uint64_t address, const void 
 	return mm_copy_out(mm_space(s), address, from, length, (struct mm_io_opts){ 0 }, done);
 }
 
+/* ---- nodes ---- */
+
+static int set_place(struct translator_engine *e, const struct translator_place *p) MAY_LOCK_ANY
+{
+	/* The ABI's numbers are the engine's. */
+	struct numa_place place = { .policy = (enum numa_policy)p->policy, .nodes = p->nodes };
+
+	if (p->reserved)
+		return -EINVAL;
+	memcpy(place.weights, p->weights, sizeof(place.weights));
+	return mm_set_place(e->mm, &place);
+}
+
+static int move(struct translator_space *s, uint64_t address, uint64_t length, int node,
+		uint32_t flags, struct translator_moved *out) MAY_LOCK_ANY
+{
+	struct mm_moved moved;
+
+	if (!length || !is_whole(length) || flags & ~(uint32_t)TRANSLATOR_MOVE_EVEN_THERE)
+		return -EINVAL;
+	int rc = mm_move(mm_space(s), address, length, node, flags, &moved);
+
+	if (!rc)
+		*out = (struct translator_moved){ .moved = moved.moved,
+						  .there = moved.there,
+						  .shared = moved.shared,
+						  .failed = moved.failed };
+	return rc;
+}
+
+static int locality(struct translator_engine *e, struct translator_locality *out) MAY_LOCK_ANY
+{
+	struct mm_locality l;
+
+	mm_locality(e->mm, &l);
+	*out = (struct translator_locality){ .pages = l.pages.count,
+					     .pages_local = l.pages.local,
+					     .nodes = l.tree_nodes.count,
+					     .nodes_local = l.tree_nodes.local,
+					     .tables = l.tables.count,
+					     .tables_local = l.tables.local };
+	return 0;
+}
+
 /* ---- self check ---- */
 
 static _Thread_local jmp_buf check_failed;
@@ -560,8 +605,8 @@ const struct translator translator_memmap = {
 			TRANSLATOR_CAN_PROTECT | TRANSLATOR_CAN_DISCARD | TRANSLATOR_CAN_TOUCH |
 			TRANSLATOR_CAN_HUGE_2M | TRANSLATOR_CAN_HUGE_1G | TRANSLATOR_CAN_THP |
 			TRANSLATOR_CAN_FORK | TRANSLATOR_CAN_SHARD_REFERENCES |
-			TRANSLATOR_CAN_REMAP | TRANSLATOR_CAN_IO |
-			TRANSLATOR_CAN_PRIVATE | TRANSLATOR_CAN_FILES | TRANSLATOR_CAN_SELF_CHECK |
+			TRANSLATOR_CAN_REMAP | TRANSLATOR_CAN_IO | TRANSLATOR_CAN_PRIVATE |
+			TRANSLATOR_CAN_FILES | TRANSLATOR_CAN_SELF_CHECK | TRANSLATOR_CAN_MOVE |
 			TRANSLATOR_KEEPS_THREADS, /* liburcu's */
 	.open = memmap_open,
 	.close = memmap_close,
@@ -594,4 +639,7 @@ const struct translator translator_memmap = {
 	.read = space_read,
 	.write = space_write,
 	.self_check = self_check,
+	.place = set_place,
+	.move = move,
+	.locality = locality,
 };

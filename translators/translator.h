@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * translator.h - the ABI 1.0 between faultline and a translator, built in or loaded.
+ * translator.h - the ABI 1.1 between faultline and a translator, built in or loaded.
  *
  * A translator maps an application's addresses (spaces) to offsets in memory-mappable objects,
  * and those to reference-counted pages of host files. It exports one symbol, faultline_translator,
@@ -14,8 +14,8 @@
  *     said beside the call. Out parameters are written on success only, unless said otherwise.
  *   - `reserved` members and unknown flags are 0; a translator answers -EINVAL if they are not.
  *   - Whatever a capability bit promises must be there: a bit with a NULL function is refused. A
- *     function whose bit is clear is never called. thread_enter, thread_leave, prefault and
- *     placement have no bit: NULL means that there is nothing to do, or to tell.
+ *     function whose bit is clear is never called. thread_enter, thread_leave, prefault, placement,
+ *     place and locality have no bit: NULL means that there is nothing to do, or to tell.
  *   - A translator neither prints, exits, changes signal masks, nor leaves a thread behind close
  *     (but those of a runtime that serves the whole process, said by TRANSLATOR_KEEPS_THREADS).
  *     If it handles SIGSEGV or SIGBUS (touch), what is not its own goes to the handler before.
@@ -31,7 +31,7 @@
  *   | close                                    | nothing on that engine; no handle of it is left |
  *   | object_destroy                           | all but calls that are given that object       |
  *   | space_destroy                            | all but calls that are given that space        |
- *   | self_check                               | nothing on that engine                         |
+ *   | place, locality, self_check              | nothing on that engine                         |
  *   | batch                                    | whatever the operations in it may run beside   |
  *   | all others, on any handles and ranges    | each other                                     |
  * What runs at once must come out, page by page, as if in some order; a call that has returned
@@ -50,7 +50,7 @@ extern "C" {
 
 #define TRANSLATOR_MAGIC 0x666c7472u /* "fltr" */
 #define TRANSLATOR_ABI_MAJOR 1
-#define TRANSLATOR_ABI_MINOR 0
+#define TRANSLATOR_ABI_MINOR 1
 
 #define TRANSLATOR_BUS_ERROR(e) (-(0x10000 + (e)))
 #define TRANSLATOR_IS_BUS_ERROR(rc) ((rc) <= -0x10000)
@@ -83,7 +83,8 @@ enum {
 	TRANSLATOR_CAN_SELF_CHECK = 1 << 15,
 	TRANSLATOR_KEEPS_THREADS = 1 << 16, /* a runtime or library in it has some of its own */
 	TRANSLATOR_CAN_SHARD_REFERENCES = 1 << 17, /* refs=sharded */
-	TRANSLATOR_CAN_HUGE_1G = 1 << 18 /* pages=1g */
+	TRANSLATOR_CAN_HUGE_1G = 1 << 18, /* pages=1g */
+	TRANSLATOR_CAN_MOVE = 1 << 19
 };
 
 enum { TRANSLATOR_READ = 1, TRANSLATOR_WRITE = 2, TRANSLATOR_EXEC = 4 };
@@ -151,6 +152,43 @@ struct translator_stat {
 	uint64_t fallbacks; /* huge pages that became small ones when allocated */
 	uint64_t zeroed_pages; /* pages cleared by hand before reuse */
 	uint64_t references; /* sum of the counts of all pages */
+	uint64_t reserved[8];
+};
+
+/* NUMA policies, as set_mempolicy(2) has them. Nodes by the kernel's numbers. */
+enum translator_policy {
+	TRANSLATOR_POLICY_LOCAL = 0, /* the node of the CPU that touches first */
+	TRANSLATOR_POLICY_BIND, /* only from these */
+	TRANSLATOR_POLICY_INTERLEAVE, /* in turn, by address */
+	TRANSLATOR_POLICY_PREFERRED, /* the first while it has any */
+	TRANSLATOR_POLICY_WEIGHTED /* in turn, each as often as its weight says */
+};
+
+struct translator_place {
+	uint32_t policy; /* enum translator_policy */
+	uint32_t reserved;
+	uint64_t nodes; /* bit mask */
+	uint8_t weights[64]; /* weighted: of each node of the mask, not 0 */
+};
+
+/* Count even those pages as to be moved that are on the node already: what it costs can then be
+ * measured on a machine of one node. */
+enum { TRANSLATOR_MOVE_EVEN_THERE = 1 << 0 };
+
+/* What became of the present 4 KiB pages of a range. */
+struct translator_moved {
+	uint64_t moved, there; /* there: were on the node */
+	uint64_t shared; /* with other spaces or objects, or referenced: left alone */
+	uint64_t failed; /* the node has no memory, or they are one piece that is too large */
+	uint64_t reserved[4];
+};
+
+/* Read back from the kernel: of those that are backed, how many are on the node of their user (who
+ * asked for the page; the pages that a tree node names, or a table counts). */
+struct translator_locality {
+	uint64_t pages, pages_local; /* present ones, of 4 KiB */
+	uint64_t nodes, nodes_local; /* of trees */
+	uint64_t tables, tables_local; /* counts and the like, in pages */
 	uint64_t reserved[8];
 };
 
@@ -307,6 +345,17 @@ struct translator {
 	/* Checks what must always hold, while nobody else has references (incref). -EIO with a
 	 * sentence (at most size bytes) if it does not: the engine is then not to be used. */
 	int (*self_check)(struct translator_engine *engine, char *sentence, size_t size);
+
+	/* ---- since 1.1 ---- */
+	/* From now on memory comes from there. Where this is NULL, or answers -EOPNOTSUPP, the
+	 * kernel's policy of the calling threads, which the harness sets as well, decides.
+	 * -EINVAL: a node that there is not. */
+	int (*place)(struct translator_engine *engine, const struct translator_place *place);
+	/* Moves the space's own pages of the range to a node, under whoever uses them; what is not
+	 * present is passed over. -EINVAL: no such node, an unknown flag. */
+	int (*move)(struct translator_space *space, uint64_t address, uint64_t length, int node,
+		    uint32_t flags, struct translator_moved *moved);
+	int (*locality)(struct translator_engine *engine, struct translator_locality *locality);
 };
 
 /* The one symbol of a plug-in. */

@@ -30,23 +30,29 @@ static void floor_huge_touch_reset(struct worker *w)
 
 static int floor_huge_touch_setup(struct workload_run *run)
 {
-	return run->params[0] && run->params[0] % HUGE_BYTES == 0 ? 0 : -EINVAL;
+	void *at;
+
+	if (!run->params[0] || run->params[0] % HUGE_BYTES)
+		return -EINVAL;
+	at = mmap(NULL, run->params[0] * run->worker_count, PROT_READ | PROT_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS | HUGE_FLAGS, -1, 0);
+	if (at == MAP_FAILED)
+		return -errno;
+	run->data = at;
+	return 0;
 }
 
 static int floor_huge_touch_enter(struct worker *w)
 {
-	void *at = mmap(NULL, w->run->params[0], PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | HUGE_FLAGS, -1, 0);
-
-	if (at == MAP_FAILED)
-		return -errno;
-	w->data = at;
+	w->data = (unsigned char *)w->run->data + w->index * w->run->params[0];
 	return 0;
 }
 
-static void floor_huge_touch_leave(struct worker *w)
+static void floor_huge_touch_teardown(struct workload_run *run)
 {
-	munmap(w->data, w->run->params[0]);
+	if (run->data)
+		munmap(run->data, run->params[0] * run->worker_count);
+	run->data = NULL;
 }
 
 static uint64_t floor_huge_touch_round(const struct workload_run *run, unsigned role)
@@ -71,5 +77,5 @@ const struct workload workload_floor_huge_touch = {
 	.round_of = floor_huge_touch_round,
 	.setup = floor_huge_touch_setup,
 	.enter = floor_huge_touch_enter,
-	.leave = floor_huge_touch_leave,
+	.teardown = floor_huge_touch_teardown,
 };

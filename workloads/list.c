@@ -35,6 +35,7 @@
 	X(invalidate_storm)    \
 	X(map_local)           \
 	X(map_unmap)           \
+	X(migrate)             \
 	X(protect_flip)        \
 	X(refcount_churn)      \
 	X(refcount_own)        \

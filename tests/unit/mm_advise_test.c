@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "engine/memory_chunk.h"
 #include "engine/mm_advise.h"
 #include "engine/mm_fork.h"
 #include "engine/space.h"
@@ -585,7 +586,9 @@ static void mbind_changes_the_policy_of_a_range(void **state)
 
 static void policies_steer_where_pages_come_from(void **state)
 {
-	struct mm mm = { .nodes = 4 };
+	static struct memory_file_private nowhere; /* nobody decides about the family */
+	struct memory_file memory = { .private = &nowhere };
+	struct mm mm = { .nodes = 4, .memory = &memory };
 	struct vma v = { .numa_policy = NUMA_LOCAL };
 	static const unsigned nodes[] = { 0, 1, 3 };
 
@@ -602,9 +605,6 @@ static void policies_steer_where_pages_come_from(void **state)
 	v.numa_nodes = 11; /* 0, 1, 3 */
 	for (uint64_t page = 30; page < 39; page++)
 		assert_int_equal(space_node(&mm, &v, page), nodes[page % 3]);
-	v.page_class = PAGE_2M; /* neighbouring huge pages, not each 512th small one */
-	for (uint64_t page = 30; page < 39; page++)
-		assert_int_equal(space_node(&mm, &v, page * MM_HUGE_PAGES), nodes[page % 3]);
 	mm.nodes = 1;
 	assert_int_equal(space_node(&mm, &v, 31), 0);
 }

@@ -60,18 +60,20 @@ static void set_policy(int mode, unsigned long nodes)
 	node_choice_read_thread();
 }
 
+static const struct numa_place nowhere; /* nobody decides about the family */
+
 static void choices_follow_policy_and_mask(void **state)
 {
 	(void)state;
-	assert_int_equal(node_choice(NUMA_LOCAL, 1, 3, 4, 0), 3);
-	assert_int_equal(node_choice(NUMA_BIND, 6, 0, 4, 0), 1);
-	assert_int_equal(node_choice(NUMA_BIND, 6, 2, 4, 0), 2);
-	assert_int_equal(node_choice(NUMA_PREFERRED, 6, 2, 4, 0), 1);
-	assert_int_equal(node_choice(NUMA_INTERLEAVE, 13, 1, 4, 4), 2);
+	assert_int_equal(node_choice(NUMA_LOCAL, 1, NULL, 3, 4, 0), 3);
+	assert_int_equal(node_choice(NUMA_BIND, 6, NULL, 0, 4, 0), 1);
+	assert_int_equal(node_choice(NUMA_BIND, 6, NULL, 2, 4, 0), 2);
+	assert_int_equal(node_choice(NUMA_PREFERRED, 6, NULL, 2, 4, 0), 1);
+	assert_int_equal(node_choice(NUMA_INTERLEAVE, 13, NULL, 1, 4, 4), 2);
 	/* Nodes that are not there, and nodes beyond the mask. */
-	assert_int_equal(node_choice(NUMA_BIND, 16, 3, 4, 0), 3);
-	assert_int_equal(node_choice(NUMA_INTERLEAVE, 18, 0, 4, 5), 1);
-	assert_int_equal(node_choice(NUMA_PREFERRED, UINT64_C(1) << 63, 0, 64, 0), 63);
+	assert_int_equal(node_choice(NUMA_BIND, 16, NULL, 3, 4, 0), 3);
+	assert_int_equal(node_choice(NUMA_INTERLEAVE, 18, NULL, 0, 4, 5), 1);
+	assert_int_equal(node_choice(NUMA_PREFERRED, UINT64_C(1) << 63, NULL, 0, 64, 0), 63);
 }
 
 static void the_policy_of_the_thread_is_read(void **state)
@@ -80,15 +82,15 @@ static void the_policy_of_the_thread_is_read(void **state)
 	if (numa_available() < 0)
 		skip(); /* the kernel has no policies, or this container forbids them */
 	set_policy(MPOL_BIND, 1);
-	assert_int_equal(node_choice_thread(1, 2, 0), 0);
+	assert_int_equal(node_choice_for(&nowhere, 1, 2, 0), 0);
 	set_policy(MPOL_LOCAL, 0);
-	assert_int_equal(node_choice_thread(1, 2, 0), 1);
+	assert_int_equal(node_choice_for(&nowhere, 1, 2, 0), 1);
 	set_policy(MPOL_INTERLEAVE, 1);
-	assert_int_equal(node_choice_thread_next(1, 2), 0);
+	assert_int_equal(node_choice_next(&nowhere, 1, 2), 0);
 	set_policy(MPOL_PREFERRED, 1);
-	assert_int_equal(node_choice_thread(1, 2, 0), 0);
+	assert_int_equal(node_choice_for(&nowhere, 1, 2, 0), 0);
 	set_policy(MPOL_DEFAULT, 0);
-	assert_int_equal(node_choice_thread(1, 2, 0), 1);
+	assert_int_equal(node_choice_for(&nowhere, 1, 2, 0), 1);
 }
 
 /* How many of the pages at [page, page + pages) of the space are on each node. */
