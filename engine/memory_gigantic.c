@@ -194,14 +194,15 @@ int memory_gigantic_probe(const char **why)
 		return -EOPNOTSUPP;
 	}
 	if (total == 0)
-		*why = "no 1 GiB huge page is set aside; boot with hugepagesz=1G hugepages=N, or as "
-		       "root, while memory is whole: echo N > "
+		*why = "no 1 GiB huge page is set aside; boot with hugepagesz=1G "
+		       "hugepages=N, or as root, while memory is whole: echo N > "
 		       "/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages";
 	else if (available == 0)
 		*why = "all 1 GiB huge pages are in use; as root raise the number in "
 		       "/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages";
 	else
 		*why = "a 1 GiB huge page could not be had although some are free: they are "
-		       "reserved, or a cgroup limits them; see hugetlb.1GB.max and resv_hugepages";
+		       "reserved, or a cgroup limits them; see hugetlb.1GB.max and "
+		       "resv_hugepages";
 	return -ENOMEM;
 }

@@ -182,8 +182,8 @@ static int fault_gigantic(struct fault *f) NO_TSA
 	return rc;
 }
 
-/* A part of a hugetlb page, left by a split that had no memory, or too much to copy: the host cannot
- * show it. */
+/* A part of a hugetlb page, left by a split that had no memory, or too much to copy: the host
+ * cannot show it. */
 static int fault_part(struct fault *f) NO_TSA
 {
 	/* NO_TSA: keeps the lock for FAULT_SMALL. */

@@ -537,7 +537,7 @@ static int set_place(struct translator_engine *e, const struct translator_place 
 static int move(struct translator_space *s, uint64_t address, uint64_t length, int node,
 		uint32_t flags, struct translator_moved *out) MAY_LOCK_ANY
 {
-	struct mm_moved moved;
+	struct mm_moved moved = { 0 };
 
 	if (!length || !is_whole(length) || flags & ~(uint32_t)TRANSLATOR_MOVE_EVEN_THERE)
 		return -EINVAL;

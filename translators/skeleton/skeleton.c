@@ -154,4 +154,7 @@ const struct translator faultline_translator = {
 	NULL, /* write */
 	NULL, /* batch */
 	NULL, /* self_check */
+	NULL, /* place */
+	NULL, /* move */
+	NULL, /* locality */
 };
