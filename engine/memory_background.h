@@ -29,8 +29,8 @@ struct memory_background {
 MM_MUST_CHECK int memory_background_start(struct memory_file *mf,
 					  const struct memory_file_opts *opts);
 void memory_background_stop(struct memory_file *mf);
-/* Blocks of a chunk came back, and `excess` more than the limit are retained. True: somebody sees to
- * the excess. */
+/* Blocks of a chunk came back, and `excess` more than the limit are retained. True: somebody sees
+ * to the excess. */
 bool memory_background_given(struct memory_file *mf, const struct memory_chunk *c, int64_t excess);
 /* Waits until no thread is in a step, and keeps it so, for a check or a second look. */
 void memory_background_pause(struct memory_file *mf) MAY_LOCK_ARENA;

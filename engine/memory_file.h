@@ -3,8 +3,8 @@
  * memory_file.h - the family of memory files: reference-counted pages of memfds.
  *
  * Page size belongs to a memfd, so there is one shmem memfd (classes 4k and thp) and one hugetlb
- * memfd for each of 2m and 1g, made on first use. Together they are numbered as one sequence of 4 KiB pages: a
- * page number names a page of one of them. Page 0 is never handed out (0 = no page).
+ * memfd for each of 2m and 1g, made on first use. Together they are numbered as one sequence of 4
+ * KiB pages: a page number names a page of one of them. Page 0 is never handed out (0 = no page).
  *
  * Everything about page n is found by arithmetic, without a lock and without a table walk:
  *   counts[n]          its reference count and its dirty bit
@@ -93,10 +93,10 @@ MM_MUST_CHECK int memory_file_alloc_huge(struct memory_file *mf, int node, enum 
 
 /* ---- reservations ---- */
 /*
- * Reserves `pages` consecutive page numbers (1 .. 2^18) of one chunk of that class (not 1g) on `node`.
- * With pages >= 512, or any but 4k pages, the run is cut from whole blocks and first ≡ congruent
- * (mod 512). Nothing is backed or counted yet. 0, -ENOMEM, or -EINVAL: no such node, or the run
- * cannot fit one chunk.
+ * Reserves `pages` consecutive page numbers (1 .. 2^18) of one chunk of that class (not 1g) on
+ * `node`. With pages >= 512, or any but 4k pages, the run is cut from whole blocks and first ≡
+ * congruent (mod 512). Nothing is backed or counted yet. 0, -ENOMEM, or -EINVAL: no such node, or
+ * the run cannot fit one chunk.
  */
 MM_MUST_CHECK int memory_file_reserve(struct memory_file *mf, int node, enum page_class cls,
 				      uint32_t pages, uint32_t congruent, uint32_t *first)

@@ -189,8 +189,8 @@ int memory_gigantic_probe(const char **why)
 	if (!rc)
 		return 0;
 	if (total < 0) {
-		*why = "there are no 1 GiB huge pages: the processor lacks pdpe1gb (/proc/cpuinfo), "
-		       "or the kernel CONFIG_HUGETLBFS";
+		*why = "there are no 1 GiB huge pages: the processor lacks pdpe1gb "
+		       "(/proc/cpuinfo), or the kernel CONFIG_HUGETLBFS";
 		return -EOPNOTSUPP;
 	}
 	if (total == 0)

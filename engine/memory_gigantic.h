@@ -8,8 +8,8 @@
  * So it is made ready with no entry held, and stays with the arena; claiming a ready one costs 512
  * words. Who finds none ready lets his entry go, makes one ready, and looks again.
  *
- * Locks: `gigantic` (rank platform), one a family, is held by whoever makes a page ready, so that of
- * two who want the last page of the pool the second finds it ready, rather than gone.
+ * Locks: `gigantic` (rank platform), one a family, is held by whoever makes a page ready, so that
+ * of two who want the last page of the pool the second finds it ready, rather than gone.
  */
 #pragma once
 

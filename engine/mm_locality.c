@@ -84,7 +84,7 @@ void mm_locality(struct mm *mm, struct mm_locality *out)
 	struct audit a = { .mf = mm->memory, .out = out };
 
 	*out = (struct mm_locality){ .pages = { 0 } };
-	for (struct mm_space *s = mm->first_space; s; s = s->next) {
+	for (struct mm_space *s = mm_first_space(mm); s; s = mm_next_space(s)) {
 		struct check_space c;
 
 		check_collect(s, &c);

@@ -22,9 +22,9 @@ struct mm_moved {
  * Moves what is present of a range and private to it to `node`: a page is allocated there, gets the
  * bytes with the entry held, and takes the old one's place. Not by move_pages(2): the number of a
  * page says its node, and the next user of the old number would get memory of the wrong one; and
- * what is shared is not this space's to move. even_there: pages that are on the node are replaced as
- * well (what a move costs can then be seen on one node). What is not present is passed over, what
- * comes later follows its policy. 0; -EINVAL: arguments, no such node.
+ * what is shared is not this space's to move. even_there: pages that are on the node are replaced
+ * as well (what a move costs can then be seen on one node). What is not present is passed over,
+ * what comes later follows its policy. 0; -EINVAL: arguments, no such node.
  */
 MM_MUST_CHECK int mm_move(struct mm_space *s, uint64_t address, uint64_t length, int node,
 			  bool even_there, struct mm_moved *out) MAY_LOCK_ANY;

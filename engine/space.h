@@ -136,11 +136,11 @@ void unit_drop_vmas(struct mm_space *s, const struct unit_drop *d, uint32_t *dea
 
 /*
  * A folded translation that an operation covers in part. A shared one is dropped whole; a private
- * one becomes 512 entries, by its deposited node: a thp page as it is; a 2 MiB hugetlb page is copied
- * to 4 KiB pages, except those in [gone, gone_end), which become absent (demotion). Never fails:
- * without memory for copies the parts go on naming the huge page. The 2 MiB parts of a 1 GiB page
- * always do: to copy them is too much for one hold. Each is copied, or split again, when its turn
- * comes; the memory goes when all have.
+ * one becomes 512 entries, by its deposited node: a thp page as it is; a 2 MiB hugetlb page is
+ * copied to 4 KiB pages, except those in [gone, gone_end), which become absent (demotion). Never
+ * fails: without memory for copies the parts go on naming the huge page. The 2 MiB parts of a 1
+ * GiB page always do: to copy them is too much for one hold. Each is copied, or split again, when
+ * its turn comes; the memory goes when all have.
  */
 void unit_split(struct mm_space *s, struct map_unit *u, uint64_t gone, uint64_t gone_end)
 	RELEASES(entry_class);

@@ -2,12 +2,13 @@
 /*
  * space_migrate.c - moving private pages to a node, see mm_numa.h.
  *
- * Under one hold of a unit (2 MiB at most): the host stops showing what is to move, so that no store
- * goes to the old page after it was copied; the bytes are copied; the words name the new pages. Then
- * the unit is released, and only then are the old references dropped (lock_order rule 3). A page
- * with one reference, of an entry without ENTRY_COPY, is this entry's alone: every way to another
- * reference leads through the entry, which we hold. A fork that comes later shares the new page,
- * and one that came before has set ENTRY_COPY. No vma is looked at, so `mapping` is not needed.
+ * Under one hold of a unit (2 MiB at most): the host stops showing what is to move, so that no
+ * store goes to the old page after it was copied; the bytes are copied; the words name the new
+ * pages. Then the unit is released, and only then are the old references dropped (lock_order rule
+ * 3). A page with one reference, of an entry without ENTRY_COPY, is this entry's alone: every way
+ * to another reference leads through the entry, which we hold. A fork that comes later shares the
+ * new page, and one that came before has set ENTRY_COPY. No vma is looked at, so `mapping` is not
+ * needed.
  *
  * NO_TSA: bodies that lock in loops are not followed by Clang.
  */

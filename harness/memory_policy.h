@@ -45,8 +45,8 @@ struct translator_place memory_policy_place(const struct memory_policy *policy,
 
 /*
  * Sets the policy of the calling thread; interleave covers t's nodes. Weights are the kernel's own
- * there: only a translator heeds those of the policy. A kernel that has no weighted interleave (before
- * 6.9) interleaves. 0 or, with a sentence in
+ * there: only a translator heeds those of the policy. A kernel that has no weighted interleave
+ * (before 6.9) interleaves. 0 or, with a sentence in
  * `why`, -errno of set_mempolicy (-ENOSYS or -EPERM: the kernel or a container forbids it; local
  * then still holds as the default).
  */

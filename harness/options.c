@@ -250,7 +250,7 @@ const struct option option_table[OPTION_COUNT] = {
 			   .choices = pages_choices,
 			   .list = true,
 			   .commands = FOR_RUN,
-			   .help = "page size of the memory; auto: 2m, thp or 4k, what can be had" },
+			   .help = "page size of memory; auto: what can be had of 2m, thp, 4k" },
 	[OPTION_PARAM] = { .name = "param",
 			   .metavar = "k=v",
 			   .value = "",

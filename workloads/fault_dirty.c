@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fault-dirty - the first fault on pages that came back with something written on them: whoever takes
- * one finds zeroes, so somebody has cleared it, in the fault or ahead of it. Between rounds each
- * page is written and all are unmapped; then there is a pause for who works ahead.
+ * fault-dirty - the first fault on pages that came back with something written on them: whoever
+ * takes one finds zeroes, so somebody has cleared it, in the fault or ahead of it. Between rounds
+ * each page is written and all are unmapped; then there is a pause for who works ahead.
  */
 #include <unistd.h>
 

@@ -30,12 +30,10 @@ static void floor_huge_touch_reset(struct worker *w)
 
 static int floor_huge_touch_setup(struct workload_run *run)
 {
-	void *at;
-
 	if (!run->params[0] || run->params[0] % HUGE_BYTES)
 		return -EINVAL;
-	at = mmap(NULL, run->params[0] * run->worker_count, PROT_READ | PROT_WRITE,
-		  MAP_PRIVATE | MAP_ANONYMOUS | HUGE_FLAGS, -1, 0);
+	void *at = mmap(NULL, run->params[0] * run->worker_count, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | HUGE_FLAGS, -1, 0);
 	if (at == MAP_FAILED)
 		return -errno;
 	run->data = at;

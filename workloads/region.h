@@ -3,8 +3,9 @@
  * region.h - what several workloads do in their setup: one space, in it a region for each worker.
  *
  * Parameter 0 of such a workload is `region`, bytes for each worker. Regions are multiples of
- * 2 MiB (of a page, if that is more) and start at such an address, so that workers share no leaf of a translator's tree.
- * run->space and run->object belong to these functions. All return 0 or -errno.
+ * 2 MiB (of a page, if that is more) and start at such an address, so that workers share no leaf
+ * of a translator's tree. run->space and run->object belong to these functions. All return 0 or
+ * -errno.
  */
 #pragma once
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gigantic_test.c - pages of 1 GiB: whole, in parts, shared by a fork, and when there are too few. */
+/* gigantic_test.c - pages of 1 GiB: whole, in parts, shared by a fork, and when there are too
+ * few. */
 #include "tests/unit/space_fixture.h"
 
 #include <pthread.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * memory_background_test.c - the threads that clear and release what was freed: what they do, how far
- * they may lag behind, and that what they hold for a moment is not missed.
+ * memory_background_test.c - the threads that clear and release what was freed: what they do, how
+ * far they may lag behind, and that what they hold for a moment is not missed.
  */
 #include "tests/unit/gate.h"
 

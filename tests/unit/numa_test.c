@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * numa_test.c - policies, moving pages and where things are, on a machine of several nodes: a played
- * one (fake_nodes.h), and the real one where it has two.
+ * numa_test.c - policies, moving pages and where things are, on a machine of several nodes: a
+ * played one (fake_nodes.h), and the real one where it has two.
  */
 #include "tests/unit/space_fixture.h"
 
