@@ -48,7 +48,7 @@ static void test_tables(void **state)
 	refused(&t, size, "TRANSLATOR_MAGIC");
 	t.magic ^= 1;
 	t.abi_major = 2;
-	refused(&t, size, "ABI 2.0, and this is faultline's ABI 1.0");
+	refused(&t, size, "ABI 2.1, and this is faultline's ABI 1.1");
 	t.abi_major = 1;
 	/* A later minor is this one with more. */
 	t.abi_minor = 9;
