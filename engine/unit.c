@@ -193,7 +193,7 @@ static void split_gigantic(struct mm_space *s, struct map_unit *u) RELEASES(entr
 		words[i] = word | entry_of_page(first + i * (uint32_t)MM_HUGE_PAGES);
 	vma_add(&s->mm->vma_pool, entry_vma(word), MAP_FANOUT - 1);
 	map_unit_expand(&s->map, u, unit_take_deposit(s, first), words);
-	atomic_fetch_add_explicit(&s->mm->demotions, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&mm_here(s->mm)->demotions, 1, memory_order_relaxed);
 }
 
 void unit_split(struct mm_space *s, struct map_unit *u, uint64_t gone, uint64_t gone_end) NO_TSA
