@@ -39,6 +39,9 @@ struct file_ops {
 
 struct file {
 	const struct file_ops *ops;
+	/* What the host gives at a time, 4 KiB or 2 MiB, if this is memory of the family's own,
+	 * whose descriptor stays and which nobody else resizes; 0: another file. Immutable. */
+	uint64_t own_page_bytes;
 };
 
 static inline void file_inc_ref(struct file *f, struct file_range fr) MAY_LOCK_ARENA

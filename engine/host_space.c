@@ -10,6 +10,7 @@
 static const struct host_space_ops *const kinds[] = {
 	&host_space_mmap,
 	&host_space_none,
+	&host_space_uffd,
 };
 
 const struct host_space_ops *host_space_find(const char *name)

@@ -8,7 +8,7 @@
  *         rmap          per mappable and 2 MiB of offsets   who maps them
  *           entry       per space       the set of address-map entries that one call holds
  *             data      per mappable and 2 MiB of offsets   offset -> page
- *               platform  per host space  calls that change what the host maps; per family: making
+ *               platform  per 2 MiB of a host space  what the host maps there; per family: making
  *                                       a 1 GiB page ready
  *                 arena   per NUMA node   chunks and free blocks of the memory files
  *                   block per 2 MiB block its mode, its deposits

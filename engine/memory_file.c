@@ -216,6 +216,7 @@ static void private_init(struct memory_file *mf, const struct memory_file_opts *
 		p->cpus = PERCPU_MAX;
 	for (int i = 0; i < KIND_COUNT; i++) {
 		p->kinds[i].file.ops = &memory_kind_ops;
+		p->kinds[i].file.own_page_bytes = i == KIND_SHMEM ? MM_PAGE_SIZE : MM_HUGE_SIZE;
 		p->kinds[i].mf = mf;
 		atomic_init(&p->kinds[i].fd, -1);
 	}

@@ -148,8 +148,13 @@ void mm_thread_leave(void)
 static const struct mapping_space_ops space_ops = { .invalidate = space_invalidate };
 
 /* From the signal handler: the thread holds no engine lock (trap.h has made sure). */
-static int trap_fault(void *space, uint64_t address, mm_access at) NO_TSA
+static int trap_fault(void *space, uint64_t address, mm_access at, bool bus) NO_TSA
 {
+	const struct mm_space *s = space;
+
+	/* A page that is shown, of a host file that was cut. */
+	if (bus && !s->host->ops->misses_are_bus)
+		return bus_error(EIO);
 	return space_fault_or_grow(space, address, at, (struct fault_opts){ .show = true });
 }
 

@@ -4,7 +4,7 @@
  * spaces in them.
  *
  * Results are 0, -errno, or a bus error (error.h). Addresses are application addresses, bytes;
- * those of a space with host space `mmap` are below its window. All calls may run concurrently on
+ * those of a space with a window (host_space.h) are below its end. All calls may run concurrently on
  * one space, except destroy. Every thread that calls has called mm_thread_enter. No call may be
  * made with an engine lock held (MAY_LOCK_ANY), except where noted.
  */
@@ -52,7 +52,8 @@ void mm_get_stat(struct mm *mm, struct mm_stat *out) MAY_LOCK_ANY;
 MM_MUST_CHECK int mm_thread_enter(void);
 void mm_thread_leave(void);
 
-/* host: &host_space_none or &host_space_mmap; window_bytes: addresses shown by the latter. */
+/* host: a kind of host_space.h; window_bytes: addresses that it shows (none: unused). With `uffd`,
+ * -EPERM, -ENOSYS, -EINVAL: see host_space_uffd_probe(). */
 MM_MUST_CHECK int mm_space_create(struct mm *mm, const struct host_space_ops *host,
 				  uint64_t window_bytes, struct mm_space **out) MAY_LOCK_ANY;
 /* Nothing can be mapped at or above end, which is no higher than it was. Children by fork inherit

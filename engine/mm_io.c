@@ -148,7 +148,7 @@ static size_t copy_resolving(void *to, const void *from, size_t n, mm_access at)
 						 (const unsigned char *)from + done, n - done);
 
 		done = n - c.left;
-		if (c.left && (c.bus || trap_resolve((void *)c.fault, at)))
+		if (c.left && trap_resolve((void *)c.fault, at, c.bus))
 			break;
 	}
 	return done;

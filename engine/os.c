@@ -29,7 +29,24 @@ static void *map(void *at, size_t bytes, int prot, int flags, int fd, off_t offs
 	return mmap(at, bytes, prot, flags, fd, offset);
 }
 
-struct os_calls os_calls = { .mmap = map, .munmap = munmap, .mprotect = mprotect };
+static int open_userfaultfd(int flags)
+{
+	return (int)syscall(SYS_userfaultfd, flags);
+}
+
+static int control(int fd, unsigned long request, void *argument)
+{
+	return (int)syscall(SYS_ioctl, fd, request, argument);
+}
+
+struct os_calls os_calls = {
+	.mmap = map,
+	.munmap = munmap,
+	.mprotect = mprotect,
+	.madvise = madvise,
+	.userfaultfd = open_userfaultfd,
+	.ioctl = control,
+};
 
 int os_reserve(size_t bytes, size_t align, void **out)
 {
@@ -59,16 +76,23 @@ int os_release(void *at, size_t bytes)
 	return os_calls.munmap(at, bytes) ? -errno : 0;
 }
 
-int os_map_file(void *at, size_t bytes, int fd, uint64_t offset, mm_access perms, bool populate)
+int os_prot(mm_access perms)
 {
 	mm_access a = access_effective(perms);
-	int prot = (a & MM_READ ? PROT_READ : 0) | (a & MM_WRITE ? PROT_WRITE : 0) |
-		   (a & MM_EXEC ? PROT_EXEC : 0);
+
+	return (a & MM_READ ? PROT_READ : 0) | (a & MM_WRITE ? PROT_WRITE : 0) |
+	       (a & MM_EXEC ? PROT_EXEC : 0);
+}
+
+int os_map_file(void *at, size_t bytes, int fd, uint64_t offset, mm_access perms, bool populate)
+{
 	int flags = MAP_SHARED | MAP_FIXED | (populate ? MAP_POPULATE : 0);
 
 	if (MM_INJECT(INJECT_HOST))
 		return -ENOMEM;
-	return os_calls.mmap(at, bytes, prot, flags, fd, (off_t)offset) == MAP_FAILED ? -errno : 0;
+	return os_calls.mmap(at, bytes, os_prot(perms), flags, fd, (off_t)offset) == MAP_FAILED
+		       ? -errno
+		       : 0;
 }
 
 int os_map_nothing(void *at, size_t bytes)
@@ -85,6 +109,25 @@ int os_protect_nothing(void *at, size_t bytes)
 	if (MM_INJECT(INJECT_HOST))
 		return -ENOMEM;
 	return os_calls.mprotect(at, bytes, PROT_NONE) ? -errno : 0;
+}
+
+int os_forget(void *at, size_t bytes)
+{
+	if (MM_INJECT(INJECT_HOST))
+		return -ENOMEM;
+	return os_calls.madvise(at, bytes, MADV_DONTNEED) ? -errno : 0;
+}
+
+int os_read_ahead(void *at, size_t bytes)
+{
+	int rc;
+
+	if (MM_INJECT(INJECT_HOST))
+		return -ENOMEM;
+	do
+		rc = os_calls.madvise(at, bytes, MADV_POPULATE_READ);
+	while (rc && errno == EINTR);
+	return rc ? -errno : 0;
 }
 
 /* One line of maps, a character at a time: "start-end rwxp ...\n". */

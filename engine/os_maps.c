@@ -3,9 +3,11 @@
 #include "engine/os_maps.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool parse_line(char *line, struct os_mapping *m)
 {
@@ -58,4 +60,23 @@ int os_visit_mappings(struct addr_range in, os_mapping_fn visit, void *arg)
 	free(line);
 	fclose(f);
 	return rc;
+}
+
+int os_pages_in_table(uint64_t address, unsigned count, bool *in_table)
+{
+	uint64_t entries[MM_HUGE_PAGES];
+	size_t bytes = count * sizeof(entries[0]);
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	ssize_t n = pread(fd, entries, bytes, (off_t)(address / MM_PAGE_SIZE * sizeof(entries[0])));
+	int rc = n < 0 ? -errno : 0;
+
+	close(fd);
+	if (rc || (size_t)n != bytes)
+		return rc ? rc : -EIO;
+	for (unsigned i = 0; i < count; i++)
+		in_table[i] = entries[i] >> 63;
+	return 0;
 }

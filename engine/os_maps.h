@@ -22,3 +22,7 @@ typedef bool (*os_mapping_fn)(const struct os_mapping *mapping, void *arg);
 /* Calls visit for each mapping that overlaps `in`, ascending. 0 or -errno. Not consistent while
  * other threads map. */
 MM_MUST_CHECK int os_visit_mappings(struct addr_range in, os_mapping_fn visit, void *arg);
+
+/* Which of count pages from address on are in the page table of this process? At most 512. 0 or
+ * -errno. */
+MM_MUST_CHECK int os_pages_in_table(uint64_t address, unsigned count, bool *in_table);

@@ -26,7 +26,7 @@
 struct safe_copied {
 	size_t left; /* bytes not done: the last of the range */
 	uintptr_t fault; /* left > 0: the address that faulted (0 if the processor names none) */
-	bool bus; /* left > 0: it was SIGBUS: mapping the address again is no help */
+	bool bus; /* left > 0: it was SIGBUS: for trap_resolve() */
 };
 
 /* Copies n bytes, ascending. Overlapping ranges: unspecified content. */

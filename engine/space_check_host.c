@@ -5,7 +5,8 @@
  * The host's own word is taken from /proc/self/maps: each accessible byte of the window must lie
  * under a present entry with the HOSTED bit, show the file and the offset of the entry's page, and
  * permit no more than the entry does. The other way round, what HOSTED entries say is shown must be
- * there, unless the host once refused to split a mapping and more was hidden than asked for.
+ * there, unless the host once refused to split a mapping and more was hidden than asked for. Of a
+ * page that is attached (userfaultfd) the page table has to be asked whether it is shown.
  *
  * No locks: the caller has seen to it that nothing else runs.
  */
@@ -29,7 +30,23 @@ struct host_check {
 	size_t count;
 	struct file *last_file; /* whose inode number was asked last */
 	uint64_t last_inode;
+	uint64_t block; /* 2 MiB of which the page table was asked last, or 0 */
+	bool in_table[MM_HUGE_PAGES];
 };
+
+/* Would a touch of this accessible page pass? */
+static bool is_seen(struct host_check *c, uint64_t at)
+{
+	uint64_t block = at & ~(MM_HUGE_SIZE - 1);
+
+	if (!host_space_is_attached(c->space->s->host, at - c->window.start))
+		return true;
+	if (block != c->block) {
+		MM_CHECK(!os_pages_in_table(block, MM_HUGE_PAGES, c->in_table));
+		c->block = block;
+	}
+	return c->in_table[at % MM_HUGE_SIZE / MM_PAGE_SIZE];
+}
 
 static bool note_piece(const struct os_mapping *m, void *arg)
 {
@@ -38,12 +55,20 @@ static bool note_piece(const struct os_mapping *m, void *arg)
 
 	if (!m->perms)
 		return true;
-	c->pieces = check_room(c->pieces, c->count, sizeof(c->pieces[0]));
-	c->pieces[c->count++] =
-		(struct piece){ { r.start - c->window.start, r.end - c->window.start },
-				m->offset + (r.start - m->range.start),
-				m->inode,
-				m->perms };
+	for (uint64_t end; r.start < r.end; r.start = end) {
+		bool seen = is_seen(c, r.start);
+
+		for (end = r.start + MM_PAGE_SIZE; end < r.end && is_seen(c, end) == seen;)
+			end += MM_PAGE_SIZE;
+		if (!seen)
+			continue;
+		c->pieces = check_room(c->pieces, c->count, sizeof(c->pieces[0]));
+		c->pieces[c->count++] =
+			(struct piece){ { r.start - c->window.start, end - c->window.start },
+					m->offset + (r.start - m->range.start),
+					m->inode,
+					m->perms };
+	}
 	return true;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * trap.c - the SIGSEGV handler that turns misses of a window into engine faults, and the end of
- * safe copies that SIGSEGV or SIGBUS interrupts.
+ * trap.c - the handler of SIGSEGV and SIGBUS that turns misses of a window into engine faults, and
+ * ends safe copies that one of them interrupts.
  *
  * Windows are slots of a fixed array. A handler that finds its address in a slot counts itself
  * into the slot, then reads `base` again (both sequentially consistent); trap_unregister clears
@@ -11,16 +11,21 @@
  * that left CLOSING in the count. The slots that were ever used are a prefix, which bounds the
  * search. Writers hold one leaf mutex.
  *
- * Both handlers first look whether a safe copy was interrupted (safe_copy.h): one that runs with
+ * The handler first looks whether a safe copy was interrupted (safe_copy.h): one that runs with
  * locks held must come back to its caller, whatever the address is.
  *
- * The handler leaves SIGSEGV unblocked (SA_NODEFER): a fault function that itself faults shows
+ * The handler leaves its signal unblocked (SA_NODEFER): a fault function that itself faults shows
  * as what it is instead of killing the process without a word. It leaves the window before
  * passing a signal on, since the program's handler may longjmp.
  *
- * A bus error is queued to the thread itself while SIGBUS is blocked: it is delivered when the
- * handler returns, at the faulting instruction and before it runs again. It comes to our SIGBUS
- * handler, which passes it on.
+ * A miss of a window comes as SIGSEGV (mmap) or as SIGBUS (userfaultfd); the kernel's siginfo of
+ * the latter is that of a real bus error. What it was is for the fault function to say: it shows
+ * the page, or answers with a bus error, and then it was one.
+ *
+ * A signal other than the one that is handled is queued to the thread itself while blocked: it is
+ * delivered when the handler returns, at the faulting instruction and before it runs again. It
+ * comes to our own handler, which knows it by its si_errno (0 in the kernel's own) as judged
+ * already, and passes it on without that mark.
  */
 #include "engine/trap.h"
 
@@ -125,21 +130,21 @@ static int window_enter(uint64_t address, uint64_t *base)
 }
 
 /* Resolves a fault in the window counted into, and leaves it. */
-static int window_fault(unsigned i, uint64_t va, mm_access at)
+static int window_fault(unsigned i, uint64_t va, mm_access at, bool bus)
 {
 	int rc = atomic_load_explicit(&target[i].fault, memory_order_relaxed)(
-		atomic_load_explicit(&target[i].space, memory_order_relaxed), va, at);
+		atomic_load_explicit(&target[i].space, memory_order_relaxed), va, at, bus);
 
 	window_leave(i);
 	return rc;
 }
 
-int trap_resolve(const void *address, mm_access at)
+int trap_resolve(const void *address, mm_access at, bool bus)
 {
 	uint64_t base;
 	int i = window_enter((uint64_t)(uintptr_t)address, &base);
 
-	return i < 0 ? -ENOENT : window_fault((unsigned)i, (uintptr_t)address - base, at);
+	return i < 0 ? -ENOENT : window_fault((unsigned)i, (uintptr_t)address - base, at, bus);
 }
 
 static void set_default(int signal_number)
@@ -183,54 +188,54 @@ static void forward(struct chain *c, int signal_number, siginfo_t *info, void *c
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
-static void on_bus(int signal_number, siginfo_t *info, void *context)
-{
-	int saved_errno = errno;
-
-	if (info->si_code <= 0 || !safe_copy_recover(context, info))
-		forward(&bus_chain, signal_number, info, context);
-	errno = saved_errno;
-}
-
 static bool is_handler(const struct sigaction *a, void (*handler)(int, siginfo_t *, void *))
 {
 	return (a->sa_flags & SA_SIGINFO) && a->sa_sigaction == handler;
 }
 
-/* Would nobody handle a SIGBUS? */
-static bool bus_unhandled(void)
+static void on_fault(int signal_number, siginfo_t *info, void *context);
+
+static struct chain *chain_of(int signal_number)
+{
+	return signal_number == SIGBUS ? &bus_chain : &segv_chain;
+}
+
+/* Would nobody handle the signal? */
+static bool is_unhandled(int signal_number)
 {
 	struct sigaction action;
 
-	if (sigaction(SIGBUS, NULL, &action))
+	if (sigaction(signal_number, NULL, &action))
 		return false;
-	if (is_handler(&action, on_bus))
-		action = chain_current(&bus_chain);
+	if (is_handler(&action, on_fault))
+		action = chain_current(chain_of(signal_number));
 	return !(action.sa_flags & SA_SIGINFO) &&
 	       (action.sa_handler == SIG_IGN || action.sa_handler == SIG_DFL);
 }
 
-static void deliver_bus_error(void *address, ucontext_t *uc)
+/* error > 0: the mark. */
+static void deliver(int signal_number, int code, int error, void *address, ucontext_t *uc)
 {
 	siginfo_t info;
-	sigset_t bus;
+	sigset_t set;
 
-	sigemptyset(&bus);
-	sigaddset(&bus, SIGBUS);
-	pthread_sigmask(SIG_BLOCK, &bus, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, signal_number);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	/* As the kernel does for a fault: neither ignoring nor blocking it helps. */
-	if (sigismember(&uc->uc_sigmask, SIGBUS) == 1 || bus_unhandled()) {
-		set_default(SIGBUS);
-		sigdelset(&uc->uc_sigmask, SIGBUS);
+	if (sigismember(&uc->uc_sigmask, signal_number) == 1 || is_unhandled(signal_number)) {
+		set_default(signal_number);
+		sigdelset(&uc->uc_sigmask, signal_number);
 	}
 	memset(&info, 0, sizeof(info));
-	info.si_signo = SIGBUS;
-	info.si_code = BUS_ADRERR;
+	info.si_signo = signal_number;
+	info.si_errno = error;
+	info.si_code = code;
 	info.si_addr = address;
-	if (syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGBUS, &info)) {
+	if (syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), signal_number, &info)) {
 		/* Not permitted (a filter): at least die of the right signal. */
-		set_default(SIGBUS);
-		raise(SIGBUS);
+		set_default(signal_number);
+		raise(signal_number);
 	}
 }
 
@@ -243,29 +248,31 @@ static mm_access access_of(const ucontext_t *uc)
 	return error & PAGE_FAULT_FETCH ? MM_EXEC : MM_READ;
 }
 
-static void on_segv(int signal_number, siginfo_t *info, void *context)
+/* What the program is to see of a fault that could not be resolved. */
+static void fail_fault(int rc, int signal_number, siginfo_t *info, ucontext_t *uc)
 {
-	int saved_errno = errno;
-	ucontext_t *uc = context;
+	int code = rc == -EACCES || rc == -EPERM ? SEGV_ACCERR : SEGV_MAPERR;
+	siginfo_t changed = *info;
+
+	if (is_bus_error(rc)) {
+		deliver(SIGBUS, BUS_ADRERR, errno_of(rc), info->si_addr, uc);
+	} else if (signal_number != SIGSEGV) {
+		deliver(SIGSEGV, code, -rc, info->si_addr, uc);
+	} else {
+		changed.si_code = code;
+		forward(&segv_chain, signal_number, &changed, uc);
+	}
+}
+
+/* A fault by the program itself, which may be one of a window. False: it is none of ours. */
+static bool handle_fault(int signal_number, siginfo_t *info, ucontext_t *uc)
+{
 	uint64_t base = 0;
 	uint64_t address = (uint64_t)(uintptr_t)info->si_addr;
-	siginfo_t changed;
-	int i = -1;
-	int rc;
+	int i = window_enter(address, &base);
 
-	/* A signal that was sent has no address, whatever its si_addr says. */
-	if (info->si_code > 0) {
-		if (safe_copy_recover(uc, info)) {
-			errno = saved_errno;
-			return;
-		}
-		i = window_enter(address, &base);
-	}
-	if (i < 0) {
-		forward(&segv_chain, signal_number, info, context);
-		errno = saved_errno;
-		return;
-	}
+	if (i < 0)
+		return false;
 	if (lock_rank_held() > 0) {
 		const char *site;
 		const char *lock = lock_rank_innermost(&site);
@@ -274,14 +281,25 @@ static void on_segv(int signal_number, siginfo_t *info, void *context)
 		mm_fail("trap: window address 0x%llx touched by a thread that holds %s taken at %s",
 			(unsigned long long)address, lock, site);
 	}
-	rc = window_fault((unsigned)i, address - base, access_of(uc));
-	if (is_bus_error(rc)) {
-		deliver_bus_error(info->si_addr, uc);
-	} else if (rc) {
-		changed = *info;
-		changed.si_code = rc == -EACCES || rc == -EPERM ? SEGV_ACCERR : SEGV_MAPERR;
-		forward(&segv_chain, signal_number, &changed, context);
-	}
+	int rc = window_fault((unsigned)i, address - base, access_of(uc), signal_number == SIGBUS);
+
+	if (rc)
+		fail_fault(rc, signal_number, info, uc);
+	return true;
+}
+
+/* Of both signals. One that was sent has no address, whatever its si_addr says. */
+static void on_fault(int signal_number, siginfo_t *info, void *context)
+{
+	bool judged = info->si_errno != 0;
+	bool is_fault = info->si_code > 0 && !judged;
+	int saved_errno = errno;
+
+	if (judged)
+		info->si_errno = 0;
+	if (!is_fault ||
+	    (!safe_copy_recover(context, info) && !handle_fault(signal_number, info, context)))
+		forward(chain_of(signal_number), signal_number, info, context);
 	errno = saved_errno;
 }
 
@@ -290,17 +308,18 @@ static bool same_handler(const struct sigaction *a, const struct sigaction *b)
 	return a->sa_flags == b->sa_flags && a->sa_sigaction == b->sa_sigaction;
 }
 
-/* Puts handler before what is there now, unless that is it. */
-static int install(struct chain *c, int signal_number, void (*handler)(int, siginfo_t *, void *))
+/* Puts our handler before what is there now, unless that is it. */
+static int install(int signal_number)
 {
-	struct sigaction action = { .sa_sigaction = handler,
+	struct chain *c = chain_of(signal_number);
+	struct sigaction action = { .sa_sigaction = on_fault,
 				    .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
 	struct sigaction now;
 	unsigned i = 0;
 
 	if (sigaction(signal_number, NULL, &now))
 		return -errno;
-	if (is_handler(&now, handler))
+	if (is_handler(&now, on_fault))
 		return 0;
 	while (i < c->used && !same_handler(&c->before[i], &now))
 		i++;
@@ -328,9 +347,9 @@ int trap_install(void)
 	if (is_installed(SIGSEGV, on_segv) && is_installed(SIGBUS, on_bus))
 		return 0;
 	registry_lock();
-	rc = install(&segv_chain, SIGSEGV, on_segv);
+	rc = install(SIGSEGV);
 	if (!rc)
-		rc = install(&bus_chain, SIGBUS, on_bus);
+		rc = install(SIGBUS);
 	registry_unlock();
 	return rc;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * trap.h - SIGSEGV-driven faults: an ordinary load or store of a registered window faults, the
- * engine resolves it in the handler and the instruction is retried.
+ * trap.h - signal-driven faults: an ordinary load or store of a registered window faults (SIGSEGV,
+ * or SIGBUS from userfaultfd), the engine resolves it in the handler and the instruction is
+ * retried.
  *
  * The handler runs on the thread's alternate stack (trap_thread_enter). It finds the window
  * without a lock; if the faulting address is in none, the signal goes on to the handler that was
@@ -12,11 +13,12 @@
  * one). Any other error reaches it as SIGSEGV through the handler that was there before, with
  * si_code SEGV_ACCERR for -EACCES and -EPERM, else SEGV_MAPERR. errno is preserved.
  *
- * A SIGSEGV or SIGBUS in one of the accesses of safe_copy.h ends that access; any other SIGBUS
+ * A SIGSEGV or SIGBUS in one of the accesses of safe_copy.h ends that access; what is in no window
  * goes on to the handler that was there before.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "engine/access.h"
@@ -25,10 +27,10 @@
 
 /*
  * Resolves a fault at application address va; 0 (the instruction is retried), or -errno / bus
- * error. at: MM_READ, MM_WRITE or MM_EXEC, what the instruction did. Runs in the handler, so
- * must not itself touch a window.
+ * error. at: MM_READ, MM_WRITE or MM_EXEC, what the instruction did; bus: it raised SIGBUS. Runs in
+ * the handler, so must not itself touch a window.
  */
-typedef int (*trap_fault_fn)(void *space, uint64_t va, mm_access at);
+typedef int (*trap_fault_fn)(void *space, uint64_t va, mm_access at, bool bus);
 
 /*
  * Installs the handlers of SIGSEGV and SIGBUS once per process. 0 or -errno. Thread-safe. A program
@@ -49,10 +51,10 @@ MM_MUST_CHECK int trap_register(void *base, uint64_t bytes, trap_fault_fn fault,
 void trap_unregister(void *base) MAY_LOCK_ENTRY;
 
 /*
- * What a touch of the address would do, without the touch: 0, an error of the fault function, or
- * -ENOENT: the address is in no window. With no lock held.
+ * What a touch of the address does, after one that raised SIGSEGV, or SIGBUS if bus: 0, an error
+ * of the fault function, or -ENOENT: the address is in no window. With no lock held.
  */
-MM_MUST_CHECK int trap_resolve(const void *address, mm_access at) MAY_LOCK_ANY;
+MM_MUST_CHECK int trap_resolve(const void *address, mm_access at, bool bus) MAY_LOCK_ANY;
 
 /*
  * Gives the calling thread an alternate signal stack big enough for a fault (256 KiB), unless it

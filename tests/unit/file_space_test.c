@@ -23,6 +23,7 @@
 #include "engine/mm.h"
 #include "engine/special.h"
 #include "tests/unit/host_file.h"
+#include "tests/unit/hosts.h"
 
 #define PAGE MM_PAGE_SIZE
 #define BASE (UINT64_C(64) << 20)
@@ -38,6 +39,8 @@ static struct mapping_identity *id;
 static struct cached_file *cf; /* one of the two is under test, the other NULL */
 static struct direct_file *df;
 
+static const struct host_space_ops *const hosts[] = { &host_space_mmap, &host_space_uffd };
+static const struct host_space_ops *host; /* of the group that runs */
 static sigjmp_buf bus;
 
 static void on_bus(int signal_number)
@@ -56,7 +59,7 @@ static void open_file(bool cached) NO_TSA
 	fd = host_file_make(FILE_BYTES);
 	assert_int_equal(mm_thread_enter(), 0);
 	assert_int_equal(mm_create(NULL, &mm), 0);
-	assert_int_equal(mm_space_create(mm, &host_space_mmap, UINT64_C(1) << 30, &space), 0);
+	assert_int_equal(mm_space_create(mm, host, UINT64_C(1) << 30, &space), 0);
 	if (cached) {
 		assert_int_equal(cached_file_create(mm_memory_file(mm), fd, "file", NULL, &cf), 0);
 		m = cached_file_mappable(cf);
@@ -306,5 +309,11 @@ int main(void)
 		TESTS(test_others_cut_the_file), TESTS(test_special),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed = 0;
+
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+		host = host_to_be_had(hosts[i]);
+		failed += cmocka_run_group_tests_name(hosts[i]->name, tests, NULL, NULL);
+	}
+	return failed;
 }

@@ -93,10 +93,11 @@ static void private_mappings_copy_what_they_write(void **state)
 
 static void each_side_keeps_its_bytes(void **state)
 {
-	const struct host_space_ops *hosts[] = { &host_space_none, &host_space_mmap };
+	const struct host_space_ops *hosts[] = { &host_space_none, &host_space_mmap,
+						 &host_space_uffd };
 
 	(void)state;
-	for (int h = 0; h < 2; h++) {
+	for (int h = 0; h < 3; h++) {
 		struct fixture f;
 
 		fixture_open(&f, &one_page, hosts[h]);

@@ -56,6 +56,7 @@ static struct gate gates[] = {
 	{ .name = "cached_file_waiting" },
 	{ .name = "fault_copying" },
 	{ .name = "memory_block_converting" },
+	{ .name = "host_uffd_attached" },
 	{ .name = "memory_block_joining" },
 	{ .name = "memory_block_part" },
 };

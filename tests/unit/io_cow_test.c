@@ -18,7 +18,8 @@
 static const struct mm_opts one_page = { .copy_bytes = MM_PAGE_SIZE };
 static const struct mm_io_opts plain;
 static const struct mm_io_opts ptrace_like = { .ignore_permissions = true };
-static const struct host_space_ops *const hosts[] = { &host_space_none, &host_space_mmap };
+static const struct host_space_ops *const hosts[] = { &host_space_none, &host_space_mmap,
+						      &host_space_uffd };
 
 static int put(struct mm_space *s, uint64_t page, unsigned char byte, struct mm_io_opts opts)
 {
@@ -53,7 +54,7 @@ static void object_put(struct shared_memory *sm)
 static void writes_copy_pages_of_the_object(void **state)
 {
 	(void)state;
-	for (int h = 0; h < 2; h++) {
+	for (int h = 0; h < 3; h++) {
 		struct fixture f;
 
 		fixture_open(&f, &one_page, hosts[h]);
@@ -87,7 +88,7 @@ static void forced_writes_copy_without_permission(void **state)
 	static const mm_access perms[] = { MM_READ, MM_NONE, MM_READ | MM_EXEC };
 
 	(void)state;
-	for (int h = 0; h < 2; h++)
+	for (int h = 0; h < 3; h++)
 		for (int i = 0; i < 3; i++) {
 			struct fixture f;
 			uint32_t page;
@@ -126,7 +127,7 @@ static void forced_writes_copy_without_permission(void **state)
 static void each_side_of_a_fork_writes_its_own(void **state)
 {
 	(void)state;
-	for (int h = 0; h < 2; h++) {
+	for (int h = 0; h < 3; h++) {
 		struct fixture f;
 		struct mm_space *child;
 		uint32_t old;
@@ -177,7 +178,7 @@ static uint32_t pin_one(struct mm_space *s, uint64_t page, mm_access at, struct 
 static void pins_break_copy_on_write_even_for_reading(void **state)
 {
 	(void)state;
-	for (int h = 0; h < 2; h++) {
+	for (int h = 0; h < 3; h++) {
 		struct fixture f;
 		struct mm_space *child;
 		struct mm_pin pin[3];
@@ -224,7 +225,7 @@ static void pins_break_copy_on_write_even_for_reading(void **state)
 static void pinned_pages_stay_with_the_parent(void **state)
 {
 	(void)state;
-	for (int h = 0; h < 2; h++) {
+	for (int h = 0; h < 3; h++) {
 		struct fixture f;
 		struct mm_space *child;
 		struct mm_pin pin;
@@ -306,7 +307,7 @@ static uint64_t number(struct mm_space *s, uint64_t address)
 static void forks_see_copies_in_order(void **state)
 {
 	(void)state;
-	for (int h = 0; h < 2; h++) {
+	for (int h = 0; h < 3; h++) {
 		struct fixture f;
 		struct writer w = { .f = &f };
 		pthread_t thread;

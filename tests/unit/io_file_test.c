@@ -17,7 +17,8 @@
 static const struct mm_opts one_page = { .copy_bytes = MM_PAGE_SIZE };
 static const struct mm_io_opts plain;
 static const struct mm_io_opts ptrace_like = { .ignore_permissions = true };
-static const struct host_space_ops *const hosts[] = { &host_space_none, &host_space_mmap };
+static const struct host_space_ops *const hosts[] = { &host_space_none, &host_space_mmap,
+						      &host_space_uffd };
 
 struct file_fixture {
 	struct fixture f;
@@ -75,7 +76,7 @@ static void expect_count(struct mm_space *s, uint64_t address, uint64_t n, uint6
 static void the_file_is_read_and_written(void **state)
 {
 	(void)state;
-	for (int h = 0; h < 2; h++) {
+	for (int h = 0; h < 3; h++) {
 		struct file_fixture t;
 		uint64_t done;
 
@@ -104,7 +105,7 @@ static void a_file_cut_behind_our_back_ends_the_copy(void **state)
 	static const uint64_t offsets[] = { 0, 1, 4095, 4096, 4000, 8191 };
 
 	(void)state;
-	for (int h = 0; h < 2; h++) {
+	for (int h = 0; h < 3; h++) {
 		struct file_fixture t;
 		uint32_t old = 5;
 
@@ -157,7 +158,7 @@ static void a_buffer_may_lie_in_a_file_that_was_cut(void **state)
 static void private_copies_leave_the_file_alone(void **state)
 {
 	(void)state;
-	for (int h = 0; h < 2; h++) {
+	for (int h = 0; h < 3; h++) {
 		struct file_fixture t;
 		struct mm_pin pin;
 		struct addr_range ar = { fixture_address(1), fixture_address(3) };
@@ -249,7 +250,7 @@ static void *copy_again_and_again(void *arg)
 static void a_file_may_shrink_meanwhile(void **state)
 {
 	(void)state;
-	for (int h = 0; h < 2; h++) {
+	for (int h = 0; h < 3; h++) {
 		struct file_fixture t;
 		struct crowd c = { .t = &t };
 		pthread_t thread[2];

@@ -21,6 +21,7 @@
 
 #include "engine/mm_io.h"
 #include "engine/shared_memory.h"
+#include "tests/unit/hosts.h"
 
 #define BASE (UINT64_C(1) << 30)
 #define WINDOW (UINT64_C(2) << 30)
@@ -29,7 +30,8 @@
 
 static const struct mm_io_opts plain;
 static const struct mm_io_opts ptrace_like = { .ignore_permissions = true };
-static const struct host_space_ops *const hosts[] = { &host_space_none, &host_space_mmap };
+static const struct host_space_ops *const hosts[] = { &host_space_none, &host_space_mmap,
+						      &host_space_uffd };
 
 struct fixture {
 	struct mm *mm;
@@ -43,7 +45,7 @@ static void open_fixture(struct fixture *f, const struct host_space_ops *host, e
 
 	assert_int_equal(mm_thread_enter(), 0);
 	assert_int_equal(mm_create(&opts, &f->mm), 0);
-	assert_int_equal(mm_space_create(f->mm, host, WINDOW, &f->s), 0);
+	assert_int_equal(mm_space_create(f->mm, host_to_be_had(host), WINDOW, &f->s), 0);
 	assert_int_equal(
 		shared_memory_create(mm_memory_file(f->mm), 4 * PAGE, PAGE_4K, NULL, &f->sm), 0);
 }
@@ -131,7 +133,7 @@ static void copies_reach_what_is_mapped(void **state)
 	struct fixture f;
 
 	(void)state;
-	for (int h = 0; h < 2; h++) {
+	for (int h = 0; h < 3; h++) {
 		open_fixture(&f, hosts[h], PAGE_4K);
 		map(f.s, BASE, 60, RW);
 		both_ways(f.s, BASE, 60 * PAGE, 60 * PAGE);
@@ -152,7 +154,7 @@ static void copies_end_exactly_at_an_edge(void **state)
 	struct fixture f;
 
 	(void)state;
-	for (int h = 0; h < 2; h++)
+	for (int h = 0; h < 3; h++)
 		for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
 			uint64_t n = before[i];
 			uint64_t edge = BASE + 4 * PAGE;
@@ -177,7 +179,7 @@ static void permissions_are_those_of_the_mapping(void **state)
 	uint64_t done;
 
 	(void)state;
-	for (int h = 0; h < 2; h++) {
+	for (int h = 0; h < 3; h++) {
 		open_fixture(&f, hosts[h], PAGE_4K);
 		map(f.s, BASE, 2, RW);
 		fill(out, 2 * PAGE);
@@ -251,7 +253,7 @@ static void vectors_go_range_by_range(void **state)
 	uint64_t done;
 
 	(void)state;
-	for (int h = 0; h < 2; h++) {
+	for (int h = 0; h < 3; h++) {
 		struct mm_iovec v[] = {
 			{ BASE + 5000, 100 },
 			{ BASE + 90 * PAGE, 0 }, /* nothing there, nothing asked */
@@ -283,7 +285,7 @@ static void words_are_exchanged(void **state)
 	uint32_t old = 0;
 
 	(void)state;
-	for (int h = 0; h < 2; h++) {
+	for (int h = 0; h < 3; h++) {
 		open_fixture(&f, hosts[h], PAGE_4K);
 		map(f.s, BASE, 1, RW);
 		assert_int_equal(mm_swap_u32(f.s, BASE + 4092, 0xfedcba98, &old), 0);
@@ -479,7 +481,7 @@ static void permissions_can_be_ignored(void **state)
 	mm_access perms;
 
 	(void)state;
-	for (int h = 0; h < 2; h++) {
+	for (int h = 0; h < 3; h++) {
 		open_fixture(&f, hosts[h], PAGE_4K);
 		map(f.s, BASE, 2, MM_NONE); /* absent, and never permitted */
 		fill(out, 2 * PAGE);
@@ -517,7 +519,7 @@ static void huge_pages_are_copied_in_parts(void **state)
 	struct fixture f;
 
 	(void)state;
-	for (int h = 0; h < 2; h++) {
+	for (int h = 0; h < 3; h++) {
 		open_fixture(&f, hosts[h], PAGE_THP);
 		map(f.s, BASE, 1024, RW);
 		both_ways(f.s, BASE + MM_HUGE_SIZE - 9000, 60 * PAGE, 60 * PAGE);
@@ -618,7 +620,7 @@ static void protect_it(struct fixture *f)
 static void memory_may_go_away_meanwhile(void **state)
 {
 	(void)state;
-	for (int h = 0; h < 2; h++) {
+	for (int h = 0; h < 3; h++) {
 		with_a_crowd(hosts[h], truncate_it, 2);
 		with_a_crowd(hosts[h], punch_it, 4);
 		with_a_crowd(hosts[h], unmap_it, 1);
@@ -658,7 +660,7 @@ static void additions_of_threads_add_up(void **state)
 	uint32_t sum[2];
 
 	(void)state;
-	for (int h = 0; h < 2; h++) {
+	for (int h = 0; h < 3; h++) {
 		open_fixture(&f, hosts[h], PAGE_4K);
 		map(f.s, BASE, 1, RW);
 		for (int i = 0; i < THREADS; i++)

@@ -20,6 +20,7 @@
 #include "engine/mm.h"
 #include "engine/mm_remap.h"
 #include "engine/shared_memory.h"
+#include "tests/unit/hosts.h"
 
 #define PAGE MM_PAGE_SIZE
 #define HUGE MM_HUGE_SIZE
@@ -38,10 +39,10 @@ static inline void open_remap(const struct host_space_ops *host, enum page_class
 {
 	struct mm_opts opts = { .page_class = cls };
 
-	fx.hosted = host == &host_space_mmap;
+	fx.hosted = host != &host_space_none;
 	assert_int_equal(mm_thread_enter(), 0);
 	assert_int_equal(mm_create(&opts, &fx.mm), 0);
-	assert_int_equal(mm_space_create(fx.mm, host, WINDOW, &fx.space), 0);
+	assert_int_equal(mm_space_create(fx.mm, host_to_be_had(host), WINDOW, &fx.space), 0);
 	assert_int_equal(shared_memory_create(mm_memory_file(fx.mm), OBJECT_PAGES * PAGE, PAGE_4K,
 					      "remap", &fx.sm),
 			 0);

@@ -377,18 +377,18 @@ static void a_mapping_wanders_through_a_storm(void **state)
 	{                                                                                          \
 #test " (" #host ")", test, setup, teardown, (void *)(uintptr_t)&host_space_##host \
 	}
-#define BOTH(test) ON(none, test), ON(mmap, test)
+#define ALL(test) ON(none, test), ON(mmap, test), ON(uffd, test)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(nothing_moves_past_an_invalidation),
-		BOTH(a_truncation_between_pieces_reaches_both_places),
-		BOTH(every_page_is_in_one_place_at_a_time),
-		BOTH(a_fault_may_expand_what_is_to_move),
-		BOTH(without_memory_the_move_is_undone),
-		BOTH(without_any_memory_a_part_stays_moved),
-		BOTH(a_mapping_wanders_through_a_storm),
+		ALL(nothing_moves_past_an_invalidation),
+		ALL(a_truncation_between_pieces_reaches_both_places),
+		ALL(every_page_is_in_one_place_at_a_time),
+		ALL(a_fault_may_expand_what_is_to_move),
+		ALL(without_memory_the_move_is_undone),
+		ALL(without_any_memory_a_part_stays_moved),
+		ALL(a_mapping_wanders_through_a_storm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -600,27 +600,27 @@ static void failures_change_nothing(void **state)
 	{                                                                                     \
 #test " (" #host ")", test, NULL, NULL, (void *)(uintptr_t)&host_space_##host \
 	}
-#define BOTH(test) ON(none, test), ON(mmap, test)
+#define ALL(test) ON(none, test), ON(mmap, test), ON(uffd, test)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(pages_move_with_their_contents),
-		BOTH(neighbours_in_one_leaf_move_past_each_other),
-		BOTH(a_part_moves_and_comes_back),
-		BOTH(a_moved_object_shows_the_same_offsets),
-		BOTH(growing_in_place_keeps_every_property),
-		BOTH(growth_of_a_part_moves_the_part),
-		BOTH(shrinking_is_unmapping),
-		BOTH(a_fixed_move_takes_mappings_and_gaps_as_they_come),
-		BOTH(neighbours_that_differ_are_not_one_mapping),
-		BOTH(old_length_0_maps_a_second_time),
-		BOTH(private_copies_of_an_object_move_along),
-		BOTH(pages_shared_by_a_fork_move_uncopied),
-		BOTH(limits_hold),
-		BOTH(huge_pages_move_whole_or_are_split),
+		ALL(pages_move_with_their_contents),
+		ALL(neighbours_in_one_leaf_move_past_each_other),
+		ALL(a_part_moves_and_comes_back),
+		ALL(a_moved_object_shows_the_same_offsets),
+		ALL(growing_in_place_keeps_every_property),
+		ALL(growth_of_a_part_moves_the_part),
+		ALL(shrinking_is_unmapping),
+		ALL(a_fixed_move_takes_mappings_and_gaps_as_they_come),
+		ALL(neighbours_that_differ_are_not_one_mapping),
+		ALL(old_length_0_maps_a_second_time),
+		ALL(private_copies_of_an_object_move_along),
+		ALL(pages_shared_by_a_fork_move_uncopied),
+		ALL(limits_hold),
+		ALL(huge_pages_move_whole_or_are_split),
 		ON(none, untouched_memory_moves_folded),
-		BOTH(failures_change_nothing),
+		ALL(failures_change_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,8 @@
 
 #include "engine/mm_fork.h"
 
-static const struct host_space_ops *const hosts[] = { &host_space_none, &host_space_mmap };
+static const struct host_space_ops *const hosts[] = { &host_space_none, &host_space_mmap,
+						      &host_space_uffd };
 
 /* ---- partial results ---- */
 
@@ -79,7 +80,7 @@ static void a_refused_mapping_leaves_a_hole(void **state)
 static void a_copy_gives_no_permission_to_a_neighbour(void **state)
 {
 	(void)state;
-	for (size_t h = 0; h < 2; h++) {
+	for (size_t h = 0; h < 3; h++) {
 		struct fixture f;
 		struct mm_space *child;
 

@@ -17,6 +17,7 @@
 
 #include "engine/mm.h"
 #include "engine/shared_memory.h"
+#include "tests/unit/hosts.h"
 
 #define FIXTURE_WINDOW (UINT64_C(4) << 30)
 #define FIXTURE_BASE (UINT64_C(1) << 30)
@@ -33,7 +34,8 @@ static inline void fixture_open(struct fixture *f, const struct mm_opts *opts,
 {
 	assert_int_equal(mm_thread_enter(), 0);
 	assert_int_equal(mm_create(opts, &f->mm), 0);
-	assert_int_equal(mm_space_create(f->mm, host, FIXTURE_WINDOW, &f->space), 0);
+	assert_int_equal(mm_space_create(f->mm, host_to_be_had(host), FIXTURE_WINDOW, &f->space),
+			 0);
 	f->memory = mm_memory_file(f->mm);
 }
 

@@ -21,6 +21,7 @@
 
 #include "engine/mm.h"
 #include "engine/shared_memory.h"
+#include "tests/unit/hosts.h"
 #include "tests/unit/hugepages.h"
 
 #define BASE (UINT64_C(64) << 20)
@@ -30,6 +31,9 @@ struct fixture {
 	struct mm *mm;
 	struct mm_space *space;
 };
+
+static const struct host_space_ops *const hosts[] = { &host_space_mmap, &host_space_uffd };
+static const struct host_space_ops *host; /* of the group that runs */
 
 static void install_handlers(void);
 
@@ -41,7 +45,7 @@ static void open_fixture(struct fixture *f, enum page_class cls)
 
 	assert_int_equal(mm_thread_enter(), 0);
 	assert_int_equal(mm_create(&opts, &f->mm), 0);
-	assert_int_equal(mm_space_create(f->mm, &host_space_mmap, UINT64_C(1) << 30, &f->space), 0);
+	assert_int_equal(mm_space_create(f->mm, host, UINT64_C(1) << 30, &f->space), 0);
 }
 
 static void close_fixture(struct fixture *f)
@@ -333,5 +337,11 @@ int main(void)
 		cmocka_unit_test(no_stale_page_after_a_punch),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed = 0;
+
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+		host = host_to_be_had(hosts[i]);
+		failed += cmocka_run_group_tests_name(hosts[i]->name, tests, NULL, NULL);
+	}
+	return failed;
 }

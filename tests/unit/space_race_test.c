@@ -24,10 +24,13 @@
 #include <string.h>
 
 #include "engine/mm.h"
+#include "engine/os_maps.h"
 #include "engine/shared_memory.h"
+#include "engine/space.h"
 #include "engine/test_points.h"
 #include "engine/trap.h"
 #include "tests/unit/gate.h"
+#include "tests/unit/hosts.h"
 
 #define PAGE MM_PAGE_SIZE
 #define BASE (UINT64_C(64) << 20)
@@ -184,6 +187,7 @@ static int host_shows(uint64_t address)
 	uintptr_t at = (uintptr_t)mm_host_address(fx.space, address);
 	FILE *maps = fopen("/proc/self/maps", "r");
 	char line[512];
+	bool in_table = true;
 	int shown = -1;
 
 	assert_non_null(maps);
@@ -196,7 +200,9 @@ static int host_shows(uint64_t address)
 			shown = perms[0] == 'r';
 	}
 	fclose(maps);
-	return shown;
+	if (shown == 1 && fx.space->host && host_space_is_attached(fx.space->host, address))
+		assert_int_equal(os_pages_in_table(at, 1, &in_table), 0);
+	return shown == 1 ? in_table : shown;
 }
 
 /* Nobody can get at a page through the address, and the window is still reserved. */
@@ -250,10 +256,10 @@ static int open_fixture(void **state)
 {
 	const struct host_space_ops *host = *state;
 
-	fx.hosted = host == &host_space_mmap;
+	fx.hosted = host != &host_space_none;
 	gates_init();
 	if (mm_thread_enter() || mm_create(NULL, &fx.mm) ||
-	    mm_space_create(fx.mm, host, UINT64_C(1) << 30, &fx.space) ||
+	    mm_space_create(fx.mm, host_to_be_had(host), UINT64_C(1) << 30, &fx.space) ||
 	    shared_memory_create(mm_memory_file(fx.mm), 4 * PAGE, PAGE_4K, "race", &fx.sm))
 		return -1;
 	return 0;
@@ -657,7 +663,7 @@ static void the_second_trap_finds_the_page_present(void **state)
 	{                                                                                      \
 #test " " #kind, test, open_fixture, close_fixture, (void *)&host_space_##kind \
 	}
-#define TEST(test) TEST_ON(test, none), TEST_ON(test, mmap)
+#define TEST(test) TEST_ON(test, none), TEST_ON(test, mmap), TEST_ON(test, uffd)
 
 int main(void)
 {
@@ -673,8 +679,11 @@ int main(void)
 		TEST(truncate_frees_last),
 		TEST(punch_frees_last),
 		TEST_ON(a_trap_during_truncate_leaves_nothing_shown, mmap),
+		TEST_ON(a_trap_during_truncate_leaves_nothing_shown, uffd),
 		TEST_ON(a_trap_during_munmap_is_a_segv, mmap),
+		TEST_ON(a_trap_during_munmap_is_a_segv, uffd),
 		TEST_ON(the_second_trap_finds_the_page_present, mmap),
+		TEST_ON(the_second_trap_finds_the_page_present, uffd),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,16 +48,19 @@ static volatile size_t shift; /* from the start of the window to that of the reg
 static _Atomic int faults;
 static volatile uint64_t fault_va;
 static volatile mm_access fault_at;
+static volatile bool fault_bus;
+static volatile int over = -1; /* a file that the window shows, to be made long enough */
 static void *volatile fault_space;
 static char *volatile fault_stack;
 
-static int resolve(void *space, uint64_t va, mm_access at)
+static int resolve(void *space, uint64_t va, mm_access at, bool bus)
 {
 	char here;
 
 	faults++;
 	fault_va = va;
 	fault_at = at;
+	fault_bus = bus;
 	fault_space = space;
 	fault_stack = (char *)((uintptr_t)&here & ~(uintptr_t)15);
 	errno = EXDEV;
@@ -65,6 +68,8 @@ static int resolve(void *space, uint64_t va, mm_access at)
 		return -ELOOP; /* retried without an end: this ends it */
 	if (fault_rc)
 		return fault_rc;
+	if (over >= 0)
+		return ftruncate(over, WINDOW_BYTES);
 	return mprotect((void *)(uintptr_t)(window + page_round_down(shift + va)), PAGE,
 			at == MM_READ	? PROT_READ
 			: at == MM_EXEC ? PROT_READ | PROT_EXEC
@@ -218,7 +223,8 @@ static void without_a_handler_the_process_dies_as_it_would_have(void **state)
 	assert_exits(0, ignore_then_send);
 }
 
-static volatile sig_atomic_t seen, seen_signal, seen_code, seen_usr1_blocked, seen_segv_blocked;
+static volatile sig_atomic_t seen, seen_signal, seen_code, seen_error, seen_usr1_blocked,
+	seen_segv_blocked;
 static void *volatile seen_address;
 static void *volatile seen_context;
 static sigjmp_buf escape;
@@ -230,6 +236,7 @@ static void record(int signal_number, siginfo_t *info, void *context)
 	seen++;
 	seen_signal = signal_number;
 	seen_code = info->si_code;
+	seen_error = info->si_errno;
 	seen_address = info->si_addr;
 	seen_context = context;
 	pthread_sigmask(SIG_BLOCK, NULL, &mask);
@@ -424,6 +431,68 @@ static void a_bus_error_is_a_sigbus(void **state)
 	fault_rc = 0;
 }
 
+/* ---- misses that raise SIGBUS, as those of userfaultfd do ---- */
+
+/* The window shows a file without a page: each touch raises SIGBUS. */
+static void install_over_nothing(void)
+{
+	int fd = memfd_create("trap_test", MFD_CLOEXEC);
+
+	install();
+	MUST(fd >= 0 && mmap((void *)(uintptr_t)window, WINDOW_BYTES, PROT_READ | PROT_WRITE,
+			     MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED);
+	over = fd;
+}
+
+static void bus_touch(void)
+{
+	install_over_nothing();
+	errno = ENOTTY;
+	window[3 * PAGE + 5] = 1;
+	MUST(errno == ENOTTY && window[3 * PAGE + 5] == 1);
+	MUST(faults == 1 && fault_bus && fault_at == MM_WRITE && fault_va == 3 * PAGE + 5);
+}
+
+static void bus_that_fails(void)
+{
+	set_handler(SIGSEGV, record_and_jump, 0);
+	set_handler(SIGBUS, record_and_jump, 0);
+	install_over_nothing();
+	fault_rc = -EACCES;
+	if (!sigsetjmp(escape, 1)) {
+		(void)window[PAGE];
+		MUST(false);
+	}
+	MUST(seen == 1 && seen_signal == SIGSEGV && seen_code == SEGV_ACCERR && fault_bus);
+	MUST(seen_address == (void *)(uintptr_t)(window + PAGE));
+	fault_rc = bus_error(EIO);
+	if (!sigsetjmp(escape, 1)) {
+		(void)window[PAGE];
+		MUST(false);
+	}
+	MUST(seen == 2 && seen_signal == SIGBUS && seen_code == BUS_ADRERR && faults == 2);
+	MUST(seen_error == 0); /* the engine's mark is gone */
+	trap_unregister((void *)(uintptr_t)window);
+}
+
+static void touch_failing_over_nothing(void)
+{
+	install_over_nothing();
+	(void)window[0];
+}
+
+static void a_miss_may_raise_sigbus(void **state)
+{
+	(void)state;
+	assert_exits(0, bus_touch);
+	assert_exits(0, bus_that_fails);
+	fault_rc = -EFAULT;
+	assert_dies_of(SIGSEGV, touch_failing_over_nothing);
+	fault_rc = bus_error(EIO);
+	assert_dies_of(SIGBUS, touch_failing_over_nothing);
+	fault_rc = 0;
+}
+
 /* ---- the engine's own mistakes ---- */
 
 /* A failure hook: 200 for the complaints that are expected. */
@@ -448,9 +517,9 @@ static void a_window_touched_with_a_lock_held_is_reported(void **state)
 	assert_exits(LOCK_CHECKED ? 200 : 0, touch_with_a_lock);
 }
 
-static int fault_again(void *space, uint64_t va, mm_access at)
+static int fault_again(void *space, uint64_t va, mm_access at, bool bus)
 {
-	(void)space, (void)va, (void)at;
+	(void)space, (void)va, (void)at, (void)bus;
 	return foreign[0]; /* the engine trips over itself */
 }
 
@@ -568,12 +637,12 @@ static void threads_get_a_stack_unless_they_have_one(void **state)
 
 static _Atomic int gate, arrived, unregistered;
 
-static int wait_at_gate(void *space, uint64_t va, mm_access at)
+static int wait_at_gate(void *space, uint64_t va, mm_access at, bool bus)
 {
 	arrived = 1;
 	while (!gate)
 		sched_yield();
-	return resolve(space, va, at);
+	return resolve(space, va, at, bus);
 }
 
 static void *touch_once(void *unused)
@@ -630,11 +699,11 @@ struct own_window {
 	_Atomic int count;
 };
 
-static int resolve_own(void *space, uint64_t va, mm_access at)
+static int resolve_own(void *space, uint64_t va, mm_access at, bool bus)
 {
 	struct own_window *o = space;
 
-	if (at != MM_WRITE)
+	if (at != MM_WRITE || bus)
 		return -EACCES;
 	o->count++;
 	return mprotect(o->base + page_round_down(va), PAGE, PROT_READ | PROT_WRITE);
@@ -687,6 +756,7 @@ int main(void)
 		cmocka_unit_test(a_handler_from_before_gets_what_is_not_ours),
 		cmocka_unit_test(a_fault_that_fails_is_a_segmentation_fault),
 		cmocka_unit_test(a_bus_error_is_a_sigbus),
+		cmocka_unit_test(a_miss_may_raise_sigbus),
 		cmocka_unit_test(a_window_touched_with_a_lock_held_is_reported),
 		cmocka_unit_test(a_fault_function_that_faults_dies_of_it),
 		cmocka_unit_test(windows_come_and_go),
