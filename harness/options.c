@@ -155,7 +155,7 @@ static int parse_mem(struct options *options, const char *value, char *error, si
 	return parse_prefixed(words, value, error, size);
 }
 
-static const char *const as_choices[] = { "none", "mmap", NULL };
+static const char *const as_choices[] = { "none", "mmap", "uffd", NULL };
 static const char *const clock_choices[] = { "tsc", "monotonic", NULL };
 static const char *const pages_choices[] = { "4k", "thp", "2m", "1g", "auto", NULL };
 static const char *const progress_choices[] = { "auto", "tty", "plain", "json", "none", NULL };
@@ -167,12 +167,13 @@ const struct option option_table[OPTION_COUNT] = {
 				    .commands = FOR_RUN | FOR_CHECK,
 				    .help = "load plug-ins that anybody may write or replace" },
 	[OPTION_AS] = { .name = "as",
-			.metavar = "none|mmap",
+			.metavar = "none|mmap|uffd",
 			.value = "none",
 			.choices = as_choices,
 			.list = true,
 			.commands = FOR_RUN,
-			.help = "what the host sees: nothing, or real mappings" },
+			.help = "what the host sees: nothing, or real mappings, by mmap "
+				"or by userfaultfd" },
 	[OPTION_CLOCK] = { .name = "clock",
 			   .metavar = "tsc|monotonic",
 			   .value = "tsc",

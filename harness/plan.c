@@ -216,8 +216,12 @@ static char *reason_to_skip(const struct planner *p, const struct plan_benchmark
 		needs |= TRANSLATOR_CAN_THP;
 	if (spec && strcmp(b->refs, "sharded") == 0)
 		needs |= TRANSLATOR_CAN_SHARD_REFERENCES;
+	const char *lacks = b->workload->lacks ? b->workload->lacks() : NULL;
+
 	if (spec && spec->lost)
 		rc = asprintf(&reason, "%s", spec->lost);
+	else if (lacks)
+		rc = asprintf(&reason, "%s", lacks);
 	else if (spec && (needs & ~spec->translator->capabilities))
 		rc = asprintf(&reason, "the translator lacks: %s",
 			      translator_missing(spec->translator, needs, missing,
@@ -301,6 +305,12 @@ static int add_combinations(struct planner *p, struct plan_benchmark b, unsigned
 	return rc;
 }
 
+/* A workload that touches memory needs some window. */
+static const char *address_space(const struct workload *w, const char *asked)
+{
+	return w->touches && strcmp(asked, "none") == 0 ? "mmap" : asked;
+}
+
 static int add_workload(struct planner *p, const struct workload *w,
 			const struct translator_spec *spec)
 {
@@ -320,8 +330,7 @@ static int add_workload(struct planner *p, const struct workload *w,
 				b.as = p->as[i / p->refs_count % p->as_count];
 				b.pages = p->pages[i / p->refs_count / p->as_count];
 			}
-			if (w->only_as)
-				b.as = w->only_as;
+			b.as = address_space(w, b.as);
 			rc = add_combinations(p, b, p->threads[n]);
 		}
 	}
@@ -331,8 +340,8 @@ static int add_workload(struct planner *p, const struct workload *w,
 /* Stable words: pages, as and refs outlive the option lists that they were read from. */
 static const char *constant_word(const char *word)
 {
-	static const char *const words[] = { "4k",   "thp",  "2m",     "1g",	 "auto",
-					     "none", "mmap", "atomic", "sharded" };
+	static const char *const words[] = { "4k",   "thp",  "2m",   "1g",     "auto",
+					     "none", "mmap", "uffd", "atomic", "sharded" };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (strcmp(words[i], word) == 0)
@@ -362,6 +371,7 @@ static int add_all(struct planner *p)
 		b->pages_asked = b->pages;
 		b->as = constant_word(b->as);
 		b->refs = constant_word(b->refs);
+		b->as_asked = b->as;
 	}
 	return rc;
 }
@@ -482,6 +492,7 @@ static void benchmark_release(struct plan_benchmark *b)
 {
 	free(b->name);
 	free(b->cpus);
+	free(b->as_reason);
 }
 
 void plan_release(struct plan *plan)

@@ -28,7 +28,9 @@ struct plan_benchmark {
 	const struct translator_spec *translator; /* NULL: a floor */
 	const char *pages; /* "4k", "thp", "2m", "1g"; "auto" until it is resolved */
 	const char *pages_asked; /* as typed */
-	const char *as;
+	const char *as; /* "none", "mmap", "uffd" */
+	const char *as_asked; /* as typed */
+	char *as_reason; /* why `as` is another; or NULL */
 	const char *refs; /* "atomic", "sharded" */
 	uint64_t params[8];
 	double rate; /* operations per second of role 0, all its threads; 0: closed loop */
@@ -74,7 +76,7 @@ int plan_create(struct plan *plan, const struct options *options, const struct t
 void plan_release(struct plan *plan);
 
 /* Names benchmarks, drops those that are twice there, and links floors and fewest threads; to be
- * called again after pages were changed (auto). */
+ * called again after pages (auto) or the address space (uffd refused) were changed. */
 void plan_finish(struct plan *plan, const struct options *options);
 
 /* Index of the benchmark with that name, or PLAN_NONE. */

@@ -17,6 +17,7 @@
 static const struct {
 	const char *name, *meaning;
 } flag_list[] = {
+	{ "as_mismatch", "Pages are shown in another way than the one asked for (--as)." },
 	{ "demoted", "Huge pages were split into 4 KiB pages while measuring." },
 	{ "emulated_hardware", "The CPU is emulated: behaviour holds, times do not." },
 	{ "migrated", "The kernel moved a thread from its CPU during the window." },
@@ -178,13 +179,15 @@ static void write_placement(FILE *out, const json_t *benchmark)
 	fputs("</td><td class=\"text\">", out);
 	html_format(out, "%s: CPU %s", view_text(asked, "place", "?"),
 		    report_detail_cpus(view_get(asked, "cpus"), text, sizeof(text)));
-	html_format(out, "; memory %s; pages %s</td><td class=\"text\">",
-		    view_text(asked, "mem", "?"), view_text(asked, "pages", "?"));
+	html_format(out, "; memory %s; pages %s; as %s</td><td class=\"text\">",
+		    view_text(asked, "mem", "?"), view_text(asked, "pages", "?"),
+		    view_text(asked, "as", "?"));
 	if (json_array_size(threads))
 		html_format(out, "CPU %s", report_detail_cpus(threads, text, sizeof(text)));
 	else
 		html_format(out, "<span class=\"none\">unavailable: %s</span>",
 			    view_reason(got, "threads"));
+	html_format(out, "; as %s", view_text(got, "as", "?"));
 	fputs("</td><td class=\"text\">", out);
 	write_value(out, got, "kernel_page_size");
 	fputs("</td><td class=\"text\">", out);

@@ -135,6 +135,8 @@ unsigned result_placement_flags(const struct result_benchmark *b, const struct r
 	if (run->has_stat && asked > 4096 &&
 	    (at_least_one(run->stat.demotions) || at_least_one(run->stat.fallbacks)))
 		flags |= RESULT_DEMOTED;
+	if (strcmp(b->plan->as, b->plan->as_asked) != 0)
+		flags |= RESULT_AS_MISMATCH;
 	if (b->plan->translator && b->plan->translator->unchecked)
 		flags |= RESULT_NOT_VERIFIED;
 	if (!w->is_floor && (!w->verify || b->plan->translator->translator->capabilities &

@@ -28,6 +28,7 @@ enum result_flag {
 	RESULT_NOT_VERIFIED = 1u << 10,
 	RESULT_RATE_NOT_REACHED = 1u << 11,
 	RESULT_EMULATED_HARDWARE = 1u << 12,
+	RESULT_AS_MISMATCH = 1u << 13,
 };
 extern const char *const result_flag_names[];
 

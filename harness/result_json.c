@@ -33,6 +33,7 @@ const char *const result_flag_names[] = {
 	"not_verified",
 	"rate_not_reached",
 	"emulated_hardware",
+	"as_mismatch",
 	NULL,
 };
 
@@ -210,6 +211,10 @@ static json_t *placement_json(const struct result *result, const struct result_b
 	set(asked, "cpus", cpus);
 	set(asked, "mem", json_string(result->options->text[OPTION_MEM]));
 	set(asked, "pages", json_string(b->plan->pages_asked));
+	set(asked, "as", json_string(b->plan->as_asked));
+	set(got, "as", json_string(b->plan->as));
+	if (b->plan->as_reason)
+		set(got, "as_reason", json_string(b->plan->as_reason));
 	if (b->sample_count) {
 		set(got, "threads", threads);
 	} else {

@@ -349,11 +349,11 @@ static void refuse(struct session *s, struct result_benchmark *b, const struct r
 static void check_strict(struct session *s, const struct result_benchmark *b)
 {
 	unsigned wrong = RESULT_MIGRATED | RESULT_PAGE_SIZE_MISMATCH | RESULT_NODE_MISMATCH |
-			 RESULT_DEMOTED;
+			 RESULT_DEMOTED | RESULT_AS_MISMATCH;
 
 	if (!s->options->strict_placement || !(b->flags & wrong))
 		return;
-	complain("%s: CPU, node or page size is not what was asked (--strict-placement)",
+	complain("%s: CPU, node, page size or --as is not what was asked (--strict-placement)",
 		 b->plan->name);
 	session_raise(s, CODE_MACHINE);
 }

@@ -5,6 +5,7 @@
  * measured, the others are. No locks.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "harness/conformance.h"
@@ -97,14 +98,36 @@ static int resolve_auto(struct session *s, struct plan_benchmark *b, char *error
 	return rc;
 }
 
+/* uffd was refused, for the reason in error: by mmap, then, if that is not refused as well. */
+static int fall_back(struct session *s, struct plan_benchmark *b, char *error, size_t size)
+{
+	char again[1024] = "";
+	int rc;
+
+	b->as = "mmap";
+	rc = try_open(s, b, b->pages, again, sizeof(again));
+	if (rc) {
+		snprintf(error, size, "%s", again);
+		return rc;
+	}
+	b->as_reason = strdup(error);
+	if (!b->as_reason)
+		abort();
+	complain("--as uffd: mmap instead: %s", error);
+	result_note(&s->result, "--as uffd: mmap instead: %s", error);
+	return 0;
+}
+
 /* The same engine was tried for an earlier benchmark. */
 static bool is_tried(const struct session *s, struct plan_benchmark *b)
 {
 	for (const struct plan_benchmark *other = s->plan.benchmarks; other < b; other++) {
 		if (other->translator == b->translator &&
 		    strcmp(other->pages_asked, b->pages_asked) == 0 &&
-		    strcmp(other->as, b->as) == 0) {
+		    strcmp(other->as_asked, b->as_asked) == 0) {
 			b->pages = other->pages;
+			b->as = other->as;
+			b->as_reason = other->as_reason ? strdup(other->as_reason) : NULL;
 			return true;
 		}
 	}
@@ -128,6 +151,7 @@ static void lose(struct session *s, const struct translator_spec *spec, const ch
 int session_try_engines(struct session *s)
 {
 	const char *resolved = NULL;
+	bool changed = false;
 	char error[1024] = "";
 
 	for (size_t i = 0; i < s->plan.count; i++) {
@@ -140,6 +164,10 @@ int session_try_engines(struct session *s)
 			continue;
 		rc = is_auto ? resolve_auto(s, b, error, sizeof(error))
 			     : try_open(s, b, b->pages, error, sizeof(error));
+		if ((rc == -ENODEV || rc == -EINVAL) && strcmp(b->as, "uffd") == 0) {
+			rc = fall_back(s, b, error, sizeof(error));
+			changed = true;
+		}
 		if (rc == -ECHILD) {
 			lose(s, b->translator, error);
 			continue;
@@ -154,7 +182,8 @@ int session_try_engines(struct session *s)
 	if (resolved) {
 		complain("--pages auto: %s", resolved);
 		result_note(&s->result, "--pages auto: %s", resolved);
-		plan_finish(&s->plan, s->options);
 	}
+	if (resolved || changed)
+		plan_finish(&s->plan, s->options);
 	return CODE_OK;
 }

@@ -104,8 +104,8 @@ static int parse_option(const struct translator_option *o, struct translator_eng
 	if (!strcmp(o->key, "as")) {
 		e->host = host_space_find(o->value);
 		return e->host ? 0
-			       : refuse(error, size, -EINVAL, "memmap knows as=none and mmap, not",
-					o->value);
+			       : refuse(error, size, -EINVAL,
+					"memmap knows as=none, mmap and uffd, not", o->value);
 	}
 	if (!strcmp(o->key, "refs")) {
 		opts->memory.sharded = !strcmp(o->value, "sharded");
@@ -153,6 +153,8 @@ static int memmap_open(const struct translator_option *options, struct translato
 	e->host = &host_space_none;
 	for (; options && options->key && !rc; options++)
 		rc = parse_option(options, e, &opts, error, error_size);
+	if (!rc && e->host == &host_space_uffd && host_space_uffd_probe(&why))
+		rc = refuse(error, error_size, -ENODEV, "memmap: as=uffd cannot be had", why);
 	if (!rc && e->pages != PAGE_4K && !opts.memory.allow_fallback) {
 		rc = memory_file_probe(e->pages, &why) ? -ENODEV : 0;
 		if (rc)

@@ -24,6 +24,13 @@ int region_fit(struct workload_run *run, uint64_t shares)
 	return run->params[0] ? 0 : -ENOMEM;
 }
 
+int region_fit_batch(struct workload_run *run, uint64_t most)
+{
+	if (run->params[1] > most)
+		run->params[1] = most;
+	return run->params[1] ? 0 : -EINVAL;
+}
+
 int region_space_create(struct workload_run *run, uint64_t regions)
 {
 	/* Nothing is mapped at address 0: a translator may keep that page free, as Linux does. */

@@ -17,6 +17,9 @@
  * is the translator's, unless one page is more than that), writing back what it became. -ENOMEM:
  * not even one fits. */
 int region_fit(struct workload_run *run, uint64_t shares);
+/* Parameter 1 is pages of a batch, of which `most` are there: makes it that if it is more.
+ * -EINVAL: it is 0, or `most` is. */
+int region_fit_batch(struct workload_run *run, uint64_t most);
 /* Creates run->space for one region of params[0] bytes for each of `regions`. */
 int region_space_create(struct workload_run *run, uint64_t regions);
 /* workload.setup: both, with a region for each worker, which alone faults pages of it. */

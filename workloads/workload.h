@@ -46,7 +46,7 @@ struct workload_run {
 	const struct translator *t; /* NULL for floors */
 	struct translator_engine *engine;
 	const char *pages; /* "4k", "thp", "2m", "1g" */
-	const char *as; /* "none", "mmap" */
+	const char *as; /* "none", "mmap", "uffd" */
 	unsigned worker_count;
 	struct worker *workers;
 	uint64_t params[8]; /* values, in the order of workload.params */
@@ -88,7 +88,8 @@ struct workload {
 	bool first_touch; /* CPU x memory node matrix */
 	uint64_t needs; /* TRANSLATOR_CAN_ bits */
 	unsigned huge_pages; /* free 2 MiB pages of the reserved pool that each worker needs */
-	const char *only_as; /* "mmap": needs that address space whatever --as says; or NULL */
+	const char *(*lacks)(void); /* why this machine cannot run it, or NULL (optional) */
+	bool touches; /* loads and stores: --as none gives it mmap all the same */
 	uint64_t pages_per_op; /* 4 KiB pages that an operation covers with pages=4k; 0 = 1 */
 	struct workload_param params[8]; /* ends with a NULL name */
 	struct workload_role roles[WORKLOAD_MAX_ROLES]; /* ends with a NULL name */

@@ -10,6 +10,20 @@ for translator in biglock linux memmap delay:op=fault:pct=5 delay:op=map:ns=9:in
 	expect "$translator conforms" 0 "^$translator: conforms"
 	check "$translator: every race is won" [ "$(grep -c '^pass .*race' <<<"$out")" -eq 3 ]
 done
+run check memmap:as=uffd --quick
+if [ "$code" -eq 4 ]; then
+	skip "memmap conforms with userfaultfd" "$err"
+else
+	expect "memmap conforms with userfaultfd" 0 '^memmap:as=uffd: conforms'
+fi
+run run touch-anon --translator linux --as uffd --threads 1 --duration 10ms --repeat 2 \
+	--progress none --out uffd
+expect "what has no userfaultfd runs by mmap, and says why" 0 \
+	'--as uffd: mmap instead: translator linux: linux knows'
+check "the result says both" is_json_file uffd/result.json \
+	"any('as_mismatch' in b['flags'] and b['placement']['asked']['as'] == 'uffd' and
+	b['placement']['got']['as'] == 'mmap' and 'linux knows' in b['placement']['got']['as_reason']
+	for b in j['benchmarks'])"
 run check linux --quick --only fork
 expect "linux has no fork, and says so" 0 '^skip +fork .*not claimed: fork'
 run run fork fault-anon fault-cow file-fault touch-anon --translator linux,biglock \

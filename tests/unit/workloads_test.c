@@ -219,7 +219,7 @@ static void drive_all(const struct translator *t, const char *pages, unsigned wo
 	for (const struct workload *const *w = workload_list; *w; w++) {
 		if ((*w)->is_floor || (*w)->needs & ~t->capabilities)
 			continue;
-		if (!(*w)->only_as)
+		if (!(*w)->touches)
 			drive(*w, t, pages, "none", workers);
 		drive(*w, t, pages, "mmap", workers);
 	}
@@ -262,7 +262,7 @@ static void memmap_runs_with(const char *pages)
 	}
 	translator_memmap.close(engine);
 	for (const struct workload *const *w = workload_list; *w; w++)
-		if (!(*w)->is_floor && !(*w)->only_as &&
+		if (!(*w)->is_floor && !(*w)->touches &&
 		    !((*w)->needs & ~translator_memmap.capabilities))
 			drive(*w, &translator_memmap, pages, "none", 3);
 }
@@ -335,7 +335,7 @@ static void prepare_refusing(struct drive *d, const struct workload *wl)
 	d->run = (struct workload_run){ .workload = wl,
 					.t = &refusing,
 					.pages = "4k",
-					.as = wl->only_as ? wl->only_as : "none",
+					.as = wl->touches ? "mmap" : "none",
 					.memory_max = MEMORY_MAX };
 	assert_int_equal(refusing.open(NULL, &d->run.engine, NULL, 0), 0);
 	set_params(&d->run);
