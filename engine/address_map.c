@@ -356,6 +356,30 @@ bool address_map_try_page(struct address_map *m, uint64_t page, uint64_t mask, u
 	return true;
 }
 
+static bool try_lock_word(const struct address_map *m, struct map_unit *u, unsigned slot,
+			  uint64_t page, uint64_t word)
+{
+	if (!atomic_compare_exchange_strong_explicit(&u->node->entry[slot], &word,
+						     word | ENTRY_LOCK, memory_order_seq_cst,
+						     memory_order_relaxed))
+		return false;
+	lock_rank_push_tried(RANK_ENTRY, entry_key(m, page), LOCK_SITE);
+	return true;
+}
+
+void address_map_widen(struct address_map *m, struct map_unit *u, uint64_t first, uint64_t end,
+		       uint64_t word)
+{
+	while (u->page > first && u->first > 0 &&
+	       try_lock_word(m, u, u->first - 1, u->page - 1, word)) {
+		u->first--;
+		u->page--;
+	}
+	while (map_unit_end(u) < end && u->last + 1 < MAP_FANOUT &&
+	       try_lock_word(m, u, u->last + 1, map_unit_end(u), word))
+		u->last++;
+}
+
 /* ---- lock the next unit of a range ---- */
 
 /* The entry at p is locked; locks the rest of the run of its leaf that lies before end. */

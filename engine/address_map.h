@@ -84,6 +84,14 @@ static inline bool address_map_try_leaf(const struct address_map *m, uint64_t pa
 bool address_map_try_page(struct address_map *m, uint64_t page, uint64_t mask, uint64_t want,
 			  struct map_unit *u, uint64_t *word) TRY_ACQUIRES(true, entry_class);
 
+/*
+ * Widens a unit of one held leaf entry, whose word is `word`, by the entries of the same leaf
+ * beside it, between pages first and end, that nobody holds and that have just that word; without
+ * waiting.
+ */
+void address_map_widen(struct address_map *m, struct map_unit *u, uint64_t first, uint64_t end,
+		       uint64_t word) REQUIRES(entry_class);
+
 static inline void address_map_unlock_leaf(const struct address_map *m, uint64_t page,
 					   entry_t *entry, uint64_t word) RELEASES(entry_class)
 	NO_TSA /* the class is a phantom, the lock a bit */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fault.h - inside of the engine: what the parts of a page fault share (space_fault.c: the way of a
- * fault; space_cow.c: pages that are copied before they are written).
+ * fault; space_cow.c: pages that are copied before they are written; space_ahead.c: neighbours).
  */
 #pragma once
 
 #include <errno.h>
 
+#include "engine/fail.h"
 #include "engine/space.h"
 
 /* What a fault has in hand while it holds its unit. */
@@ -19,6 +20,8 @@ struct fault {
 	mm_access at;
 	struct fault_opts opts;
 	bool no_gigantic; /* a 1 GiB page could not be made ready */
+	bool alone; /* without neighbours */
+	const char *wrong; /* with an answer of the mappable, or NULL */
 };
 
 /* Must the page of a private mapping become its own? */
@@ -39,6 +42,7 @@ static inline bool fault_is_part(const struct fault *f)
 enum {
 	FAULT_SMALL = -EAGAIN, /* the unit is still held: entries of the next level are wanted */
 	FAULT_AGAIN = -ERESTART, /* the unit was released: begin anew */
+	FAULT_ALONE = -EALREADY, /* the same, without neighbours */
 };
 
 /* Shows the page of word to the host, installs word and unlocks, in one exchange; without the
@@ -67,3 +71,27 @@ MM_MUST_CHECK int fault_copy_huge(struct fault *f);
  * while the unit is held. The unit is one page. */
 MM_MUST_CHECK int fault_copy_from(struct fault *f, uint32_t from) RELEASES(entry_class)
 	MAY_LOCK_DATA;
+
+/* Shows address pages [first, end) to the host as pages of a file that follow one another, of which
+ * the first is that of word, with word's permissions. 0, -errno or a bus error. */
+MM_MUST_CHECK int fault_show(struct mm_space *s, uint64_t first, uint64_t end, uint64_t word)
+	REQUIRES(entry_class) MAY_LOCK_PLATFORM;
+/* Asks the mappable for one piece, which covers `required`. 0 with *t, -errno or a bus error; for
+ * an answer that breaks a rule -EFAULT, and the caller calls fault_complain() when nothing is
+ * held. */
+MM_MUST_CHECK int fault_translate(struct fault *f, struct mappable_range required,
+				  struct mappable_range optional, mm_access at,
+				  struct translation *t) MAY_LOCK_DATA;
+
+static inline void fault_complain(const struct fault *f)
+{
+	if (f->wrong)
+		mm_fail("translate: %s", f->wrong);
+}
+
+/* The unit is one absent leaf entry: widens it by neighbours that may be filled with it. False:
+ * there are none. */
+bool fault_widen(struct fault *f) REQUIRES(entry_class);
+/* Fills all of the wide unit, at least the fault's page, and unlocks. 0, -errno, a bus error, or
+ * FAULT_ALONE. */
+MM_MUST_CHECK int fault_ahead(struct fault *f) RELEASES(entry_class) MAY_LOCK_DATA;

@@ -44,6 +44,18 @@ static void find_nodes(struct mm *mm)
 	}
 }
 
+static bool is_unit(uint64_t bytes)
+{
+	return !bytes || (bytes >= MM_PAGE_SIZE && bytes <= MM_HUGE_SIZE && !(bytes & (bytes - 1)));
+}
+
+static unsigned unit_pages(uint64_t bytes, uint64_t otherwise)
+{
+	if (!bytes)
+		bytes = otherwise ? otherwise : MM_PAGE_SIZE;
+	return (unsigned)(bytes >> MM_PAGE_SHIFT);
+}
+
 int mm_create(const struct mm_opts *opts, struct mm **out)
 {
 	static const struct mm_opts defaults;
@@ -51,16 +63,18 @@ int mm_create(const struct mm_opts *opts, struct mm **out)
 
 	if (!opts)
 		opts = &defaults;
-	if (opts->copy_bytes > MM_HUGE_SIZE || (opts->copy_bytes & (opts->copy_bytes - 1)) ||
-	    (opts->copy_bytes && opts->copy_bytes < MM_PAGE_SIZE))
+	if (!is_unit(opts->copy_bytes) || !is_unit(opts->ahead_bytes) ||
+	    !is_unit(opts->alloc_bytes) || !is_unit(opts->map_bytes))
 		return -EINVAL;
 	struct mm *mm = mm_calloc(sizeof(*mm));
 
 	if (!mm)
 		return -ENOMEM;
 	mm->page_class = opts->page_class;
-	mm->copy_pages = (unsigned)((opts->copy_bytes ? opts->copy_bytes : COPY_BYTES_DEFAULT) >>
-				    MM_PAGE_SHIFT);
+	mm->copy_pages = unit_pages(opts->copy_bytes, COPY_BYTES_DEFAULT);
+	mm->ahead_pages = unit_pages(opts->ahead_bytes, MM_PAGE_SIZE);
+	mm->alloc_pages = unit_pages(opts->alloc_bytes, opts->ahead_bytes);
+	mm->map_pages = unit_pages(opts->map_bytes, opts->ahead_bytes);
 	mm->allow_fallback = opts->memory.allow_fallback;
 	find_nodes(mm);
 	mm->cpus = percpu_count();
@@ -232,6 +246,7 @@ int space_create_above(struct mm *mm, const struct host_space_ops *host, uint64_
 		return -ENOMEM;
 	s->mm = mm;
 	s->host = NULL;
+	s->goes_slow = mm->ahead_pages > 1 || host != &host_space_none;
 	atomic_init(&s->has_pinned, false);
 	s->end_page = MM_ADDRESS_END >> MM_PAGE_SHIFT;
 	atomic_init(&s->forking, 0);
@@ -350,6 +365,7 @@ static void add_stat(struct mm_cpu *c, struct mm_stat *out) MAY_LOCK_LEAF
 	out->demotions += atomic_load(&c->demotions);
 	out->fallbacks += atomic_load(&c->fallbacks);
 	out->copied_pages += atomic_load(&c->copied_pages);
+	out->ahead_faulted += atomic_load(&c->ahead_faulted);
 }
 
 void mm_get_stat(struct mm *mm, struct mm_stat *out)

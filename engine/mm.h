@@ -4,9 +4,9 @@
  * spaces in them.
  *
  * Results are 0, -errno, or a bus error (error.h). Addresses are application addresses, bytes;
- * those of a space with a window (host_space.h) are below its end. All calls may run concurrently on
- * one space, except destroy. Every thread that calls has called mm_thread_enter. No call may be
- * made with an engine lock held (MAY_LOCK_ANY), except where noted.
+ * those of a space with a window (host_space.h) are below its end. All calls may run concurrently
+ * on one space, except destroy. Every thread that calls has called mm_thread_enter. No call may
+ * be made with an engine lock held (MAY_LOCK_ANY), except where noted.
  */
 #pragma once
 
@@ -28,6 +28,11 @@ struct mm_opts {
 	 * from 4 KiB to 2 MiB (thp pages are then copied whole); 0: 64 KiB. Code and stacks: one
 	 * page; 2m pages: always whole. */
 	uint64_t copy_bytes;
+	/* Around a fault on an absent page, what is absent as well and of the same mapping is
+	 * brought along, in aligned units; powers of two from 4 KiB to 2 MiB; 0 of the first: 4
+	 * KiB, of the others: as the first. Held and translated at once; given memory, if it has
+	 * none; shown to the host in one call. Not beside copies (above). */
+	uint64_t ahead_bytes, alloc_bytes, map_bytes;
 };
 
 struct mm_stat {
@@ -38,10 +43,11 @@ struct mm_stat {
 	uint64_t host_maps, host_unmaps, host_widened;
 	uint64_t demotions, fallbacks;
 	uint64_t copied_pages; /* because of writes to shared private memory */
+	uint64_t ahead_faulted; /* pages that faults on neighbours brought along */
 	uint64_t parks; /* waits for a lock that slept */
 };
 
-/* opts NULL: defaults. 0, -ENOMEM, -EINVAL (copy_bytes), -errno. */
+/* opts NULL: defaults. 0, -ENOMEM, -EINVAL (a unit), -errno. */
 MM_MUST_CHECK int mm_create(const struct mm_opts *opts, struct mm **out) MAY_LOCK_ANY;
 /* All spaces and mappables are gone. Waits for a grace period. */
 void mm_destroy(struct mm *mm) MAY_LOCK_ANY;

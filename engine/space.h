@@ -26,7 +26,7 @@ struct mm_cpu {
 	struct mm_space *first_space; /* list; under list_lock */
 	_Atomic uint64_t last_space_id;
 	/* Sums over all CPUs are told. */
-	_Atomic uint64_t demotions, fallbacks, copied_pages;
+	_Atomic uint64_t demotions, fallbacks, copied_pages, ahead_faulted;
 	_Atomic uint64_t host_maps, host_unmaps, host_widened; /* of destroyed spaces */
 } __attribute__((aligned(128)));
 
@@ -34,7 +34,9 @@ struct mm {
 	struct memory_file *memory; /* immutable */
 	enum page_class page_class; /* immutable */
 	bool allow_fallback; /* immutable */
-	unsigned copy_pages; /* copied around a write; power of two up to 512; immutable */
+	/* Powers of two up to 512; immutable: pages copied around a write, and, around a fault,
+	 * translated, given memory, shown (space_ahead.c). */
+	unsigned copy_pages, ahead_pages, alloc_pages, map_pages;
 	unsigned nodes; /* NUMA nodes; immutable */
 	uint8_t node_of_cpu[PERCPU_MAX]; /* immutable */
 	struct mm_cpu *cpu; /* immutable: one per possible CPU */
@@ -49,6 +51,7 @@ struct mm_space {
 	struct mapping_space ms; /* first: ms.id immutable */
 	struct mm *mm; /* immutable */
 	struct host_space *host; /* immutable; NULL: none */
+	bool goes_slow; /* immutable: faults do more than fill one entry (a host, neighbours) */
 	uint64_t end_page; /* immutable: addresses are below */
 	struct space_arena *arenas; /* immutable */
 	unsigned arena_count; /* one a CPU that there may be; immutable */

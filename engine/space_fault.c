@@ -34,29 +34,33 @@ unsigned space_node(const struct mm *mm, const struct vma *v, uint64_t n)
 	return node_choice_for(place, here, mm->nodes, n);
 }
 
-/* Shows the unit's page to the host; sets HOSTED in *word. 0 or -errno. */
+int fault_show(struct mm_space *s, uint64_t first, uint64_t end, uint64_t word)
+{
+	struct memory_file *mf = s->mm->memory;
+	uint32_t page = entry_page(word);
+	uint64_t offset;
+	struct file *file = memory_file_of(mf, page, &offset);
+	int rc = s->host->ops->map(s->host, pages_to_addresses(first, end), file, offset,
+				   entry_access(word), true);
+
+	if (!rc && (entry_access(word) & MM_WRITE))
+		memory_file_mark_dirty_range(mf, page, (uint32_t)(end - first));
+	return rc;
+}
+
+/* Shows the unit's page to the host; sets HOSTED in *word. 0, -errno or a bus error. */
 static int show(struct fault *f, uint64_t *word) REQUIRES(entry_class) MAY_LOCK_PLATFORM
 {
-	struct mm_space *s = f->s;
-	struct memory_file *mf = s->mm->memory;
-	uint32_t page = entry_page(*word);
-	uint64_t end = map_unit_end(&f->u);
-	uint64_t offset;
+	int rc;
 
-	if (!s->host || (!f->opts.show && (*word & ENTRY_HOSTED)))
+	if (!f->s->host || (!f->opts.show && (*word & ENTRY_HOSTED)))
 		return 0;
 	if (!entry_access(*word)) /* forced: the application may not see it, and does not now */
 		return 0;
-	struct file *file = memory_file_of(mf, page, &offset);
-	int rc = s->host->ops->map(s->host, pages_to_addresses(f->u.page, end), file, offset,
-				   entry_access(*word), true);
-
-	if (rc)
-		return rc;
-	if (entry_access(*word) & MM_WRITE)
-		memory_file_mark_dirty_range(mf, page, (uint32_t)(end - f->u.page));
-	*word |= ENTRY_HOSTED;
-	return 0;
+	rc = fault_show(f->s, f->u.page, map_unit_end(&f->u), *word);
+	if (!rc)
+		*word |= ENTRY_HOSTED;
+	return rc;
 }
 
 int fault_finish(struct fault *f, uint64_t word)
@@ -215,6 +219,21 @@ static bool covers_unit(const struct fault *f, const struct translation *t, uint
 	return f->u.level == 1 && t->source.start <= base && t->source.end >= base + MM_HUGE_SIZE;
 }
 
+int fault_translate(struct fault *f, struct mappable_range required, struct mappable_range optional,
+		    mm_access at, struct translation *t)
+{
+	size_t count = 0;
+	int rc = mappable_translate(f->v->mappable, required, optional, at, t, 1, &count);
+
+	MM_TEST_POINT(fault_translated);
+	if (__builtin_expect(translate_result_is_plain(required, optional, at, t, count, rc), 1))
+		return 0;
+	f->wrong = check_translate_result(required, optional, at, t, count, rc);
+	if (f->wrong)
+		return -EFAULT;
+	return count ? 0 : rc;
+}
+
 /*
  * A translation from the mappable becomes the entry's. The entry of a private mapping never permits
  * writing by it: its page is to be copied. Unlocks, but for FAULT_SMALL: the unit is folded and the
@@ -231,7 +250,6 @@ static int fault_mappable(struct fault *f) NO_TSA
 	struct mappable_range required = { first, first + MM_PAGE_SIZE };
 	struct mappable_range optional = required;
 	struct translation t;
-	size_t count = 0;
 
 	if (f->u.level == 1) {
 		optional.start = vma_offset(f->v, f->u.page);
@@ -241,20 +259,12 @@ static int fault_mappable(struct fault *f) NO_TSA
 		return FAULT_SMALL;
 	if (copy && fault_waits_for_fork(f))
 		return FAULT_AGAIN;
-	int rc = mappable_translate(f->v->mappable, required, optional, at, &t, 1, &count);
+	int rc = fault_translate(f, required, optional, at, &t);
 
-	MM_TEST_POINT(fault_translated);
-	if (__builtin_expect(!translate_result_is_plain(required, optional, at, &t, count, rc),
-			     0)) {
-		const char *wrong = check_translate_result(required, optional, at, &t, count, rc);
-
-		if (wrong || !count) {
-			map_unit_install(&f->s->map, &f->u, f->word);
-			if (!wrong)
-				return rc;
-			mm_fail("translate: %s", wrong);
-			return -EFAULT;
-		}
+	if (__builtin_expect(rc != 0, 0)) {
+		map_unit_install(&f->s->map, &f->u, f->word);
+		fault_complain(f);
+		return rc;
 	}
 	uint64_t base = f->u.level ? vma_offset(f->v, f->u.page) : first;
 
@@ -323,6 +333,8 @@ static int resolve(struct fault *f) NO_TSA
 					   entry_of_access(unit_access(f->word, f->v->effective)));
 		return fault_mappable(f);
 	}
+	if (!f->u.level && f->s->mm->ahead_pages > 1 && !f->alone && fault_widen(f))
+		return fault_ahead(f);
 	if (f->v->mappable)
 		return fault_mappable(f);
 	if (!f->u.level)
@@ -402,6 +414,10 @@ static __attribute__((noinline)) int fault_slow(struct mm_space *s, uint64_t add
 		rc = resolve(&f);
 		if (rc == FAULT_AGAIN)
 			continue;
+		if (rc == FAULT_ALONE) {
+			f.alone = true;
+			continue;
+		}
 		if (__builtin_expect(rc != FAULT_SMALL, 1))
 			return rc;
 		if (f.u.level && (f.word & ENTRY_PRESENT)) {
@@ -429,8 +445,8 @@ int mm_fault(struct mm_space *s, uint64_t address, mm_access at)
 
 	if (__builtin_expect(page >= s->end_page, 0))
 		return -EFAULT;
-	int rc = s->host ? FAULT_AGAIN
-			 : fault_quick(s, page, at, ENTRY_PRESENT | entry_of_access(at));
+	int rc = s->goes_slow ? FAULT_AGAIN
+			      : fault_quick(s, page, at, ENTRY_PRESENT | entry_of_access(at));
 
 	if (rc == FAULT_AGAIN)
 		rc = fault_slow(s, address, at, (struct fault_opts){ 0 });

@@ -332,11 +332,11 @@ static int install(int signal_number)
 	return sigaction(signal_number, &action, NULL) ? -errno : 0;
 }
 
-static bool is_installed(int signal_number, void (*handler)(int, siginfo_t *, void *))
+static bool is_installed(int signal_number)
 {
 	struct sigaction now;
 
-	return !sigaction(signal_number, NULL, &now) && is_handler(&now, handler);
+	return !sigaction(signal_number, NULL, &now) && is_handler(&now, on_fault);
 }
 
 int trap_install(void)
@@ -344,7 +344,7 @@ int trap_install(void)
 	int rc;
 
 	/* Each space asks, and nearly always all is there: without a lock then. */
-	if (is_installed(SIGSEGV, on_segv) && is_installed(SIGBUS, on_bus))
+	if (is_installed(SIGSEGV) && is_installed(SIGBUS))
 		return 0;
 	registry_lock();
 	rc = install(SIGSEGV);

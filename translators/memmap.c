@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <setjmp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +87,34 @@ static int parse_switch(const char *value, bool *out)
 	return *out || !strcmp(value, "off") ? 0 : -EINVAL;
 }
 
+/* Options that are units of pages. */
+static const struct {
+	const char *key;
+	size_t sets; /* a uint64_t of mm_opts */
+} units[] = {
+	{ "alloc_unit", offsetof(struct mm_opts, alloc_bytes) },
+	{ "copy", offsetof(struct mm_opts, copy_bytes) },
+	{ "fault_ahead", offsetof(struct mm_opts, ahead_bytes) },
+	{ "map_unit", offsetof(struct mm_opts, map_bytes) },
+};
+
+/* 0, 1: not one of them, or -EINVAL. */
+static int parse_unit(const struct translator_option *o, struct mm_opts *opts, char *error,
+		      size_t size)
+{
+	for (unsigned i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		uint64_t *unit = (uint64_t *)((char *)opts + units[i].sets);
+
+		if (strcmp(o->key, units[i].key) != 0)
+			continue;
+		if (parse_bytes(o->value, unit) || *unit < MM_PAGE_SIZE || *unit > MM_HUGE_SIZE ||
+		    (*unit & (*unit - 1)))
+			return refuse(error, size, -EINVAL, o->key, "a power of two from 4k to 2m");
+		return 0;
+	}
+	return 1;
+}
+
 static int parse_option(const struct translator_option *o, struct translator_engine *e,
 			struct mm_opts *opts, char *error, size_t size)
 {
@@ -118,8 +147,10 @@ static int parse_option(const struct translator_option *o, struct translator_eng
 		return 0;
 	if (!strcmp(o->key, "retain") && !parse_bytes(o->value, &opts->memory.retain_bytes))
 		return 0;
-	if (!strcmp(o->key, "copy") && !parse_bytes(o->value, &opts->copy_bytes))
-		return 0;
+	int rc = parse_unit(o, opts, error, size);
+
+	if (rc <= 0)
+		return rc;
 	if (!strcmp(o->key, "fallback")) {
 		opts->memory.allow_fallback = !strcmp(o->value, "yes");
 		if (opts->memory.allow_fallback || !strcmp(o->value, "no"))
@@ -131,13 +162,15 @@ static int parse_option(const struct translator_option *o, struct translator_eng
 		return 0;
 	if (!strcmp(o->key, "zeroer") || !strcmp(o->key, "releaser"))
 		return refuse(error, size, -EINVAL, o->key, "on or off");
-	if (!strcmp(o->key, "memory_max") || !strcmp(o->key, "retain") || !strcmp(o->key, "copy") ||
+	if (!strcmp(o->key, "memory_max") || !strcmp(o->key, "retain") ||
 	    !strcmp(o->key, "fallback"))
 		return refuse(error, size, -EINVAL, o->key, "a size (64m), or yes or no");
-	return refuse(error, size, -EINVAL,
-		      "memmap knows the options copy=BYTES, fallback=yes|no, refs=atomic|sharded, "
-		      "releaser=on|off, retain=BYTES and zeroer=on|off, not",
-		      o->key);
+	return refuse(
+		error, size, -EINVAL,
+		"memmap knows the options alloc_unit, copy, fault_ahead, map_unit and retain, "
+		"all =BYTES, fallback=yes|no, refs=atomic|sharded, releaser=on|off and "
+		"zeroer=on|off, not",
+		o->key);
 }
 
 static int memmap_open(const struct translator_option *options, struct translator_engine **out,

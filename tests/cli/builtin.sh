@@ -16,6 +16,10 @@ if [ "$code" -eq 4 ]; then
 else
 	expect "memmap conforms with userfaultfd" 0 '^memmap:as=uffd: conforms'
 fi
+run check memmap:fault_ahead=64k:alloc_unit=16k:map_unit=32k --quick
+expect "memmap conforms with fault-ahead" 0 'conforms'
+run check memmap:fault_ahead=3k --quick
+expect "a unit that is none" 2 'fault_ahead: a power of two'
 run run touch-anon --translator linux --as uffd --threads 1 --duration 10ms --repeat 2 \
 	--progress none --out uffd
 expect "what has no userfaultfd runs by mmap, and says why" 0 \

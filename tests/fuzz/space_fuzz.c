@@ -22,6 +22,7 @@
 #include "engine/mm_remap.h"
 #include "engine/shared_memory.h"
 #include "tests/fuzz/space_model.h"
+#include "tests/unit/hosts.h"
 
 #define BASE (UINT64_C(1) << 30)
 #define BUFFER_PAGES 40u /* written by one instruction at most */
@@ -51,6 +52,12 @@ enum operation {
 	POPULATE,
 	DONT_FORK,
 	OPERATIONS
+};
+
+/* By bits 4 and 2 of the options. */
+static const struct host_space_ops *const hosts[2][2] = {
+	{ &host_space_none, &host_space_mmap },
+	{ &host_space_none, &host_space_uffd },
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -365,14 +372,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t options = size ? data[0] : 0;
 	struct mm_opts opts = { .page_class = options & 1 ? PAGE_THP : PAGE_4K,
 				.memory = { .span_bytes = UINT64_C(4) << 30 },
-				.copy_bytes = MM_PAGE_SIZE };
+				.copy_bytes = MM_PAGE_SIZE,
+				.ahead_bytes = options & 8 ? 8 * MM_PAGE_SIZE : 0 };
 	enum page_class unit_class = options & 2 ? PAGE_THP : PAGE_4K;
 	struct mm_stat stat;
 
 	memset(&m, 0, sizeof(m));
 	model_init(&m.model, unit_class == PAGE_4K ? 1 : MM_HUGE_PAGES);
 	if (mm_thread_enter() || mm_create(&opts, &m.mm) ||
-	    mm_space_create(m.mm, options & 4 ? &host_space_mmap : &host_space_none, WINDOW,
+	    mm_space_create(m.mm, host_to_be_had(hosts[options >> 4 & 1][options >> 2 & 1]), WINDOW,
 			    &m.space[0]) ||
 	    shared_memory_create(mm_memory_file(m.mm), MODEL_PAGES * MM_PAGE_SIZE, unit_class, NULL,
 				 &m.object))

@@ -14,11 +14,11 @@ static const struct line *line_at(const struct record *r, uint64_t address)
 }
 
 /* Differs only what mincore says of pages of which it may: all of file objects, and anonymous
- * ones that are resident for the engine only, with huge pages or after a fork. */
+ * ones that are resident for the engine only, with huge pages, fault-ahead or after a fork. */
 static bool residency(const struct run *run, size_t op, const struct record *linux_side,
 		      const struct record *engine_side)
 {
-	bool more = run->thp;
+	bool more = run->thp || run->ahead;
 
 	if (run->ops[op].kind != OP_mincore || linux_side->result != engine_side->result)
 		return false;
@@ -69,7 +69,7 @@ const struct difference differences[] = {
 	{ "mremap of a range that is heap in part and equal in all else",
 	  "the engine's heap has a name of its own; Linux names what lies between two addresses",
 	  heap_apart, true },
-	{ "pages only read are resident in a forked child, and 2 MiB at once with huge pages",
+	{ "pages only read are resident in a forked child, and more with 2 MiB pages or ahead",
 	  "Linux has one zero page for all such pages, and does not copy that it is mapped",
 	  residency, false },
 	{ "what a private mapping shows of a changed object once a neighbouring page was written",

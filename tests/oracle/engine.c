@@ -13,6 +13,7 @@
 #include "tests/oracle/engine_side.h"
 #include "tests/oracle/linux_side.h"
 #include "tests/oracle/touch.h"
+#include "tests/unit/hosts.h"
 
 #define NAMES_MAX (OBJECTS + OPS_MAX)
 #define NO_LIMIT_NEAR (UINT64_C(1) << 40) /* bytes: counts, and refuses nothing */
@@ -63,7 +64,9 @@ static void open_engine(void)
 {
 	struct mm_opts opts = { .memory.sharded = there.run->sharded,
 				.page_class = there.run->thp ? PAGE_THP : PAGE_4K,
-				.copy_bytes = there.run->wide_copies ? 16 * PAGE : PAGE };
+				.copy_bytes = there.run->wide_copies ? 16 * PAGE : PAGE,
+				.ahead_bytes = there.run->ahead ? 8 * PAGE : 0 };
+	const struct host_space_ops *host = there.run->uffd ? &host_space_uffd : &host_space_mmap;
 	uint64_t limit = there.run->limits ? NO_LIMIT_NEAR : UINT64_MAX;
 	struct mm_limits limits = {
 		.address_space = limit, .data = limit, .locked = limit, .stack = STACK_BYTES
@@ -72,7 +75,7 @@ static void open_engine(void)
 	touch_install(); /* the engine chains to it */
 	MM_CHECK(!mm_thread_enter());
 	MM_CHECK(!mm_create(&opts, &there.mm));
-	MM_CHECK(!mm_space_create(there.mm, &host_space_mmap, WINDOW_BYTES, &there.spaces[0]));
+	MM_CHECK(!mm_space_create(there.mm, host_to_be_had(host), WINDOW_BYTES, &there.spaces[0]));
 	mm_set_limits(there.spaces[0], &limits);
 	MM_CHECK(!mm_brk_setup(there.spaces[0], HEAP_BASE));
 	for (unsigned i = 0; i < OBJECTS; i++)

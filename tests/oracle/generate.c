@@ -392,4 +392,7 @@ void generate(uint64_t seed, size_t ops, struct run *run)
 	}
 	for (uint8_t p = 0; p < PROCESSES; p++)
 		run->ops[run->count++] = (struct op){ .kind = OP_state, .process = p };
+	/* Last, so that they leave the operations as they were without them. */
+	run->uffd = chance(&g, 50);
+	run->ahead = chance(&g, 30);
 }

@@ -129,6 +129,10 @@ void run_write(const struct run *run, FILE *to)
 		fputs("class thp\n", to);
 	if (run->wide_copies)
 		fputs("wide copies\n", to);
+	if (run->uffd)
+		fputs("host uffd\n", to);
+	if (run->ahead)
+		fputs("fault ahead\n", to);
 	if (run->limits)
 		fputs("limits\n", to);
 	if (run->sharded)
@@ -237,6 +241,10 @@ static bool read_line(char *line, struct run *run, size_t *room, const char **wh
 		return run->thp = true;
 	if (!strcmp(line, "wide copies\n"))
 		return run->wide_copies = true;
+	if (!strcmp(line, "host uffd\n"))
+		return run->uffd = true;
+	if (!strcmp(line, "fault ahead\n"))
+		return run->ahead = true;
 	if (!strcmp(line, "limits\n"))
 		return run->limits = true;
 	if (!strcmp(line, "sharded\n"))

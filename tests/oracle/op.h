@@ -122,6 +122,8 @@ struct run {
 	size_t count;
 	bool thp; /* the engine's private anonymous memory comes in 2 MiB pages where it can */
 	bool wide_copies; /* a write copies neighbours too: no private mappings of objects then */
+	bool uffd; /* userfaultfd shows pages, where it can be had; else mmap */
+	bool ahead; /* faults bring neighbours along */
 	bool limits; /* the engine counts what is mapped, as it does when a limit is set */
 	bool sharded; /* references to objects' pages are counted per CPU */
 };

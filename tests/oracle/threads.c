@@ -25,6 +25,7 @@
 #include "engine/mm_remap.h"
 #include "engine/shared_memory.h"
 #include "tests/oracle/touch.h"
+#include "tests/unit/hosts.h"
 
 #define PAGE MM_PAGE_SIZE
 #define PAGES 48 /* of each kind that an owner has */
@@ -329,8 +330,11 @@ static void disturb(struct shared *sh, uint64_t *random)
 
 static struct shared *open_shared(uint64_t seed, unsigned owners)
 {
-	struct mm_opts opts = { .memory.sharded = seed / 2 % 2,
-				.page_class = seed % 2 ? PAGE_THP : PAGE_4K };
+	struct mm_opts opts = { .memory.sharded = seed / 4 % 2,
+				.page_class = seed % 2 ? PAGE_THP : PAGE_4K,
+				.ahead_bytes = seed % 3 ? 0 : 8 * PAGE };
+	const struct host_space_ops *host =
+		host_to_be_had(seed / 2 % 2 ? &host_space_uffd : &host_space_mmap);
 	struct shared *sh = calloc(1, sizeof(*sh));
 
 	if (!sh)
@@ -339,7 +343,7 @@ static struct shared *open_shared(uint64_t seed, unsigned owners)
 	touch_install();
 	expect(mm_thread_enter(), "enter");
 	expect(mm_create(&opts, &sh->mm), "create");
-	expect(mm_space_create(sh->mm, &host_space_mmap, WINDOW, &sh->space), "space");
+	expect(mm_space_create(sh->mm, host, WINDOW, &sh->space), "space");
 	expect(shared_memory_create(mm_memory_file(sh->mm), owners * PAGES * PAGE, PAGE_4K, NULL,
 				    &sh->object),
 	       "object");
