@@ -390,7 +390,7 @@ bool host_space_is_attached(struct host_space *h, uint64_t va)
 	return any_bit(uffd_of(h)->blocks[va / MM_HUGE_SIZE].attached, one);
 }
 
-static int uffd_create(uint64_t window_bytes, struct host_space **out)
+static int uffd_create(uint64_t window_bytes, struct host_space **out) MAY_LOCK_LEAF
 {
 	struct host_uffd *u = mm_calloc(sizeof(*u));
 	int rc;

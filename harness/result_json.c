@@ -20,21 +20,10 @@
 #define DENSE_PAGES 16384
 
 const char *const result_flag_names[] = {
-	"timer_coarse",
-	"preempted",
-	"throttled",
-	"migrated",
-	"page_size_mismatch",
-	"node_mismatch",
-	"demoted",
-	"unsteady",
-	"time_boxed",
-	"synthetic",
-	"not_verified",
-	"rate_not_reached",
-	"emulated_hardware",
-	"as_mismatch",
-	NULL,
+	"timer_coarse",	      "preempted",     "throttled",    "migrated",
+	"page_size_mismatch", "node_mismatch", "demoted",      "unsteady",
+	"time_boxed",	      "synthetic",     "not_verified", "rate_not_reached",
+	"emulated_hardware",  "as_mismatch",   NULL,
 };
 
 static void set(json_t *object, const char *key, json_t *value)
