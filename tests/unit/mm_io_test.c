@@ -32,7 +32,6 @@ static const struct mm_io_opts plain;
 static const struct mm_io_opts ptrace_like = { .ignore_permissions = true };
 static const struct host_space_ops *const hosts[] = { &host_space_none, &host_space_mmap,
 						      &host_space_uffd };
-
 struct fixture {
 	struct mm *mm;
 	struct mm_space *s;
