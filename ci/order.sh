@@ -13,7 +13,7 @@ set -u
 
 # Agreed uses of NO_TSA in engine/: bodies that loop over locks or work on a lock word. Raise it
 # in the commit that adds one, with its reason beside it; lower it when one goes.
-no_tsa_max=135
+no_tsa_max=136
 
 cd "$(dirname "$0")/.." || exit 1
 

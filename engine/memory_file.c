@@ -460,7 +460,6 @@ static void check_chunks(struct memory_file *mf)
 	uint32_t end = atomic_load_explicit(&p->next_chunk, memory_order_acquire);
 	int64_t resident_blocks = 0, retained = 0;
 
-	refcache_reconcile(mf);
 	for (uint32_t chunk = 1; chunk < end; chunk++) {
 		struct memory_chunk *c = &p->chunks[chunk];
 		uint32_t free_count = 0, retained_here = 0;
@@ -495,6 +494,7 @@ static void check_chunks(struct memory_file *mf)
 
 void memory_file_check(struct memory_file *mf)
 {
+	refcache_reconcile(mf);
 	memory_background_pause(mf); /* its threads are never at a quiescent point else */
 	check_chunks(mf);
 	memory_background_resume(mf);
