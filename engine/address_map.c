@@ -266,8 +266,11 @@ static int expand_absent(struct address_map *m, entry_t *e, uint64_t word) MAY_L
 void map_unit_expand(struct address_map *m, struct map_unit *u, struct node *spare,
 		     const uint64_t words[MAP_FANOUT]) NO_TSA
 {
+	unsigned level = u->level - 1;
+
 	for (unsigned i = 0; i < MAP_FANOUT; i++)
-		atomic_store_explicit(&spare->entry[i], words[i], memory_order_relaxed);
+		atomic_store_explicit(&spare->entry[map_slot(u->page + i * map_span(level), level)],
+				      words[i], memory_order_relaxed);
 	lock_rank_pop(RANK_ENTRY, entry_key(m, u->page), LOCK_SITE);
 	entry_unlock(&u->node->entry[u->first], (uint64_t)(uintptr_t)spare | ENTRY_CHILD);
 }

@@ -172,7 +172,7 @@ static inline bool map_unit_is_leaf(const struct map_unit *u)
 }
 
 /*
- * The unit is one folded entry: it becomes a child node whose entry i is words[i] (all unlocked);
+ * The unit is one folded entry: it becomes a child node whose i-th part is words[i] (all unlocked);
  * `spare` is the node to use. Vma counts are the caller's.
  */
 void map_unit_expand(struct address_map *m, struct map_unit *u, struct node *spare,

@@ -117,14 +117,16 @@ static void peek_agrees(uint64_t page)
 	assert_true(level < MAP_LEVELS);
 	same(word, level, page);
 
+	unsigned quick_level;
 	uint64_t quick;
 
-	if (address_map_peek_quick(&map, page, &quick)) {
+	if (address_map_peek_quick(&map, page, &quick_level, &quick)) {
 		assert_int_equal(quick, word);
+		assert_int_equal(quick_level, level);
 		quick_peeks++;
 	}
 	mm_rcu_read_lock();
-	assert_false(address_map_peek_quick(&map, page, &quick)); /* it cannot be nested */
+	assert_false(address_map_peek_quick(&map, page, &quick_level, &quick)); /* it cannot be nested */
 	mm_rcu_read_unlock();
 }
 

@@ -31,7 +31,8 @@ static void table_is_complete(void **state)
 {
 	const struct translator *t = &translator_null;
 	const unsigned char *first = (const unsigned char *)&t->open;
-	const unsigned char *end = (const unsigned char *)t + t->struct_size;
+	/* What comes after is about nodes of memory, of which null has none. */
+	const unsigned char *end = (const unsigned char *)&t->place;
 
 	(void)state;
 	assert_int_equal(t->magic, TRANSLATOR_MAGIC);
