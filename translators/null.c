@@ -73,6 +73,27 @@ static int null_prefault(struct translator_engine *engine, int node, uint64_t by
 	return 0;
 }
 
+static int null_place(struct translator_engine *engine, const struct translator_place *place)
+{
+	(void)engine, (void)place;
+	return 0;
+}
+
+static int null_move(struct translator_space *space, uint64_t address, uint64_t length, int node,
+		     uint32_t flags, struct translator_moved *moved)
+{
+	(void)space, (void)address, (void)node, (void)flags;
+	*moved = (struct translator_moved){ .moved = length / 4096 };
+	return 0;
+}
+
+static int null_locality(struct translator_engine *engine, struct translator_locality *locality)
+{
+	(void)engine;
+	*locality = (struct translator_locality){ .pages = 0 };
+	return 0;
+}
+
 /* There is no page to ask the kernel about. */
 static int null_placement(struct translator_engine *engine, uint64_t file, uint64_t offset,
 			  uint64_t *kernel_page_size, int *node)
@@ -255,7 +276,7 @@ const struct translator translator_null = {
 			TRANSLATOR_COMPUTES_NOTHING | TRANSLATOR_CAN_FORK | TRANSLATOR_CAN_REMAP |
 			TRANSLATOR_CAN_IO | TRANSLATOR_CAN_PRIVATE | TRANSLATOR_CAN_FILES |
 			TRANSLATOR_CAN_BATCH | TRANSLATOR_CAN_SELF_CHECK |
-			TRANSLATOR_CAN_SHARD_REFERENCES,
+			TRANSLATOR_CAN_SHARD_REFERENCES | TRANSLATOR_CAN_MOVE,
 	.open = null_open,
 	.close = null_close,
 	.thread_enter = null_thread_enter,
@@ -263,6 +284,9 @@ const struct translator translator_null = {
 	.stat = null_stat,
 	.prefault = null_prefault,
 	.placement = null_placement,
+	.place = null_place,
+	.move = null_move,
+	.locality = null_locality,
 	.object_create = null_object_create,
 	.object_destroy = null_object_destroy,
 	.object_truncate = null_object_truncate,
