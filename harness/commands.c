@@ -30,6 +30,8 @@ const struct command command_table[] = {
 	{ "report", "DIR...", "write summary, plots and report.html of results anew", FOR_REPORT,
 	  cmd_report },
 	{ "run", "[WORKLOAD...]", "measure; no workload named: the quick suite", FOR_RUN, cmd_run },
+	{ "versus", "A B [WORKLOAD...]",
+	  "which of two is faster: translators or binaries, in pairs", FOR_VERSUS, cmd_versus },
 	{ 0 },
 };
 
