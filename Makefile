@@ -209,6 +209,11 @@ $(B)/count: $(call objects,$(count)) $(archives)
 $(B)/count-planted: $(count) $(archives)
 	$(COMPILE.c) -DCOUNT_PLANT $(count) $(LDFLAGS) $(LINK) $(LIBS) -o $@
 
+# The same with real mappings, and the host's calls counted instead of instructions.
+HOST_CALLS := fallocate ftruncate madvise mmap mprotect munmap syscall
+$(B)/count-host: $(count) $(archives)
+	$(COMPILE.c) -DCOUNT_HOST $(count) $(HOST_CALLS:%=-Wl,--wrap=%) $(LDFLAGS) $(LINK) $(LIBS) -o $@
+
 $(B)/micro: $(call objects,$(micro)) $(archives)
 	$(CXX) $(FLAGS) $(LDFLAGS) $(filter %.o,$^) $(LINK) -lbenchmark $(LIBS) -o $@
 

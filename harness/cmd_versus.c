@@ -25,7 +25,7 @@ struct comparison_run {
 
 static struct findings view_of(const struct comparison_run *r)
 {
-	return (struct findings){ &r->versus.pairs, &r->rule, r->findings };
+	return (struct findings){ &r->versus.pairs, &r->rule, r->findings, false };
 }
 
 static json_t *side_json(const struct side *side)

@@ -44,8 +44,8 @@ void findings_print(FILE *out, const struct findings *f)
 	char shift[24], range[48], p[24], floor[24], least[24], verdict[32];
 
 	for (size_t i = 0; i < f->pairs->count; i++) {
-		fprintf(out, "%s  (%zu pairs)\n", f->pairs->benchmarks[i].name,
-			f->pairs->benchmarks[i].count);
+		fprintf(out, "%s  (%zu %s)\n", f->pairs->benchmarks[i].name,
+			f->pairs->benchmarks[i].count, f->unpaired ? "samples" : "pairs");
 		fprintf(out, "  %-11s %10s  %22s  %8s  %9s  %10s  %s\n", "", "B over A",
 			"95 % interval", "p (Holm)", "A/A floor", "detectable", "verdict");
 		for (unsigned m = 0; m < PAIRS_METRICS; m++) {

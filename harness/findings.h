@@ -12,6 +12,7 @@ struct findings {
 	const struct pairs *pairs;
 	const struct pairs_rule *rule;
 	const struct pairs_finding *findings; /* [benchmark * PAIRS_METRICS + metric] */
+	bool unpaired; /* the samples are not pairs, only as many */
 };
 
 /* A block of lines for each benchmark, a line for each metric. */

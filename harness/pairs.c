@@ -60,12 +60,12 @@ static size_t distances(const struct pairs_benchmark *b, enum pairs_metric metri
 	return count;
 }
 
-static const struct pairs_finding nothing = { .shift = NAN,
-					      .interval = { NAN, NAN },
-					      .p = NAN,
-					      .p_family = NAN,
-					      .floor = NAN,
-					      .detectable = NAN };
+const struct pairs_finding pairs_nothing = { .shift = NAN,
+					     .interval = { NAN, NAN },
+					     .p = NAN,
+					     .p_family = NAN,
+					     .floor = NAN,
+					     .detectable = NAN };
 
 static void measure(const struct pairs_benchmark *b, enum pairs_metric metric, uint64_t seed,
 		    struct pairs_finding *f)
@@ -73,7 +73,7 @@ static void measure(const struct pairs_benchmark *b, enum pairs_metric metric, u
 	double *logs = room(2 * b->count, sizeof(*logs));
 	size_t noise;
 
-	*f = nothing;
+	*f = pairs_nothing;
 	f->pairs = log_ratios(b, metric, logs);
 	if (f->pairs >= PAIRS_MIN) {
 		f->p = statistics_signed_rank(logs, f->pairs);
@@ -115,19 +115,12 @@ static enum pairs_verdict conclude(const struct pairs_finding *f, enum pairs_met
 	return PAIRS_UNDECIDED;
 }
 
-void pairs_judge(const struct pairs *pairs, const struct pairs_rule *rule, const bool *asked,
-		 struct pairs_finding *findings)
+void pairs_conclude(struct pairs_finding *findings, size_t all, const struct pairs_rule *rule)
 {
-	size_t all = pairs->count * PAIRS_METRICS, family = 0;
 	double *p = room(all, sizeof(*p));
+	size_t family = 0;
 
 	for (size_t i = 0; i < all; i++) {
-		if (asked && !asked[i]) {
-			findings[i] = nothing;
-			continue;
-		}
-		measure(&pairs->benchmarks[i / PAIRS_METRICS], i % PAIRS_METRICS, rule->seed,
-			&findings[i]);
 		if (!isnan(findings[i].p))
 			p[family++] = findings[i].p;
 	}
@@ -140,6 +133,19 @@ void pairs_judge(const struct pairs *pairs, const struct pairs_rule *rule, const
 		findings[i].verdict = conclude(&findings[i], i % PAIRS_METRICS, rule);
 	}
 	free(p);
+}
+
+void pairs_judge(const struct pairs *pairs, const struct pairs_rule *rule, const bool *asked,
+		 struct pairs_finding *findings)
+{
+	for (size_t i = 0; i < pairs->count * PAIRS_METRICS; i++) {
+		if (!asked || asked[i])
+			measure(&pairs->benchmarks[i / PAIRS_METRICS], i % PAIRS_METRICS,
+				rule->seed, &findings[i]);
+		else
+			findings[i] = pairs_nothing;
+	}
+	pairs_conclude(findings, pairs->count * PAIRS_METRICS, rule);
 }
 
 double pairs_precision(const struct pairs_benchmark *b, uint64_t seed)

@@ -79,6 +79,12 @@ struct pairs_finding {
 void pairs_judge(const struct pairs *pairs, const struct pairs_rule *rule, const bool *asked,
 		 struct pairs_finding *findings);
 
+/* The second half of it, for findings whose p, shift and interval are set (NAN: not there): Holm,
+ * detectable, verdicts. findings[i] is of the metric i % PAIRS_METRICS. */
+void pairs_conclude(struct pairs_finding *findings, size_t count, const struct pairs_rule *rule);
+/* Nothing is known. */
+extern const struct pairs_finding pairs_nothing;
+
 /* Half the width of the interval of the throughput so far; NAN with fewer than PAIRS_MIN. */
 double pairs_precision(const struct pairs_benchmark *b, uint64_t seed);
 

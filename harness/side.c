@@ -104,15 +104,16 @@ int side_open(struct side *side, const char *text, char *error, size_t size)
 {
 	struct translator_spec spec;
 	struct stat status;
-	const char *dot = strrchr(text, '.');
-	bool library = dot && strncmp(dot, ".so", 3) == 0 && (!dot[3] || dot[3] == ':');
+	const char *so = strstr(text, ".so");
+	bool library = so && (!so[3] || so[3] == ':');
 	int rc;
 
 	*side = (struct side){ .text = text };
-	if (strchr(text, '/') && !library && !stat(text, &status) && S_ISREG(status.st_mode)) {
-		side->binary = realpath(text, NULL);
+	if (strchr(text, '/') && !library) {
+		side->binary = stat(text, &status) ? NULL : realpath(text, NULL);
 		if (!side->binary || access(side->binary, X_OK)) {
-			snprintf(error, size, "%s: cannot be executed", text);
+			snprintf(error, size, "%s: %s", text,
+				 side->binary ? "cannot be executed" : strerror(errno));
 			return -EINVAL;
 		}
 		return learn(side, error, size);
