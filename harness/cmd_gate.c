@@ -16,6 +16,7 @@
 #include "harness/clock.h"
 #include "harness/commands.h"
 #include "harness/gate.h"
+#include "harness/gate_confirm.h"
 #include "harness/session.h"
 
 #define BASELINES "results/baselines"
@@ -170,10 +171,7 @@ static void measure_first(struct gate *g, const char **workloads, size_t count,
 	g->flagged = room(all, sizeof(*g->flagged));
 	g->confirmed = room(all, sizeof(*g->confirmed));
 	pairs_judge(&g->first, &g->rule, NULL, g->first_findings);
-	for (size_t i = 0; i < all; i++) {
-		g->flagged[i] = g->first_findings[i].verdict == PAIRS_REGRESSED;
-		g->flagged_count += g->flagged[i];
-	}
+	g->flagged_count = gate_flag(g->first_findings, all, g->flagged);
 }
 
 /* Whether the first batch flagged anything of that workload, "fault-anon/...". */
@@ -195,38 +193,15 @@ static void measure_second(struct gate *g, const char **workloads, size_t count,
 			   uint64_t deadline_ns)
 {
 	const char **some = room(count, sizeof(*some));
-	struct pairs_rule rule = g->rule;
-	struct pairs_finding *findings;
-	size_t kept = 0, *of;
-	bool *asked;
+	size_t kept = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		if (is_flagged(g, workloads[i]))
 			some[kept++] = workloads[i];
 	}
-	rule.seed += 7919;
-	measure(g, some, kept, deadline_ns, rule.seed, &g->second);
-	asked = room(g->second.count * PAIRS_METRICS, sizeof(*asked));
-	findings = room(g->second.count * PAIRS_METRICS, sizeof(*findings));
-	of = room(g->second.count * PAIRS_METRICS, sizeof(*of));
-	for (size_t i = 0; i < g->second.count * PAIRS_METRICS; i++) {
-		for (size_t j = 0; j < g->first.count; j++) {
-			if (strcmp(g->second.benchmarks[i / PAIRS_METRICS].name,
-				   g->first.benchmarks[j].name) == 0)
-				of[i] = j * PAIRS_METRICS + i % PAIRS_METRICS;
-		}
-		asked[i] = g->flagged[of[i]];
-	}
-	pairs_judge(&g->second, &rule, asked, findings);
-	for (size_t i = 0; i < g->second.count * PAIRS_METRICS; i++) {
-		if (!asked[i] || findings[i].verdict != PAIRS_REGRESSED)
-			continue;
-		g->confirmed[of[i]] = true;
-		g->confirmed_count++;
-	}
-	free(asked);
-	free(findings);
-	free(of);
+	measure(g, some, kept, deadline_ns, ~g->rule.seed >> 1, &g->second);
+	g->confirmed_count =
+		gate_confirm(&g->first, g->flagged, &g->second, &g->rule, g->confirmed);
 	free(some);
 }
 
