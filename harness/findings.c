@@ -124,24 +124,22 @@ const char *findings_worst(const struct findings *f, enum pairs_verdict verdict,
 	return text;
 }
 
-static double largest(const struct findings *f, size_t offset)
+double findings_floor(const struct findings *f)
 {
 	double most = NAN;
 
 	for (size_t i = 0; i < f->pairs->count; i++)
-		most = fmax(most,
-			    *(const double *)((const char *)at(f, i, PAIRS_THROUGHPUT) + offset));
+		most = fmax(most, at(f, i, PAIRS_THROUGHPUT)->floor);
 	return pairs_percent(most);
-}
-
-double findings_floor(const struct findings *f)
-{
-	return largest(f, offsetof(struct pairs_finding, floor));
 }
 
 double findings_detectable(const struct findings *f)
 {
-	return largest(f, offsetof(struct pairs_finding, detectable));
+	double most = NAN;
+
+	for (size_t i = 0; i < f->pairs->count; i++)
+		most = fmax(most, at(f, i, PAIRS_THROUGHPUT)->detectable);
+	return pairs_percent(most);
 }
 
 int findings_code(const struct findings *f)

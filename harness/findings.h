@@ -28,6 +28,7 @@ const char *findings_worst(const struct findings *f, enum pairs_verdict verdict,
  * there is none. */
 double findings_floor(const struct findings *f);
 double findings_detectable(const struct findings *f);
-/* CODE_REGRESSED if anything regressed; else CODE_UNDECIDED if no throughput was decided; else 0. */
+/* CODE_REGRESSED if anything regressed; else CODE_UNDECIDED if no throughput was decided; else
+ * CODE_OK. */
 int findings_code(const struct findings *f);
 json_t *findings_json(const struct findings *f);

@@ -3,8 +3,8 @@
  * gate.h - one gate: what its layers found, and how that is told.
  *
  * Two layers. Exact counts block to the digit. Pairs of fresh processes block only what two
- * batches, each by itself, found slower by more than is allowed: the second is asked for nothing but
- * what the first found. Private to cmd_gate.c and gate_report.c.
+ * batches, each by itself, found slower by more than is allowed: the second is asked for nothing
+ * but what the first found. Private to cmd_gate.c and gate_report.c.
  */
 #pragma once
 

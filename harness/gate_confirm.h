@@ -13,8 +13,8 @@
 size_t gate_flag(const struct pairs_finding *findings, size_t count, bool *flagged);
 
 /*
- * Sets confirmed[] of what was flagged in `first` and regressed in `second`, whose benchmarks may be
- * fewer and in another order; returns how many. `rule` is that of the first.
+ * Sets confirmed[] of what was flagged in `first` and regressed in `second`, whose benchmarks may
+ * be fewer and in another order; returns how many. `rule` is that of the first.
  */
 size_t gate_confirm(const struct pairs *first, const bool *flagged, const struct pairs *second,
 		    const struct pairs_rule *rule, bool *confirmed);

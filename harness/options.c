@@ -230,7 +230,7 @@ const struct option option_table[OPTION_COUNT] = {
 			  .value = "no",
 			  .sets = offsetof(struct options, bare),
 			  .commands = FOR_RUN,
-			  .help = "only what is named: no floors, no cost of measuring, no report" },
+			  .help = "only what is named: no floors, no costs, no report" },
 	[OPTION_BASELINE] = { .name = "baseline",
 			      .metavar = "DIR|NAME|BINARY",
 			      .value = "",
@@ -361,7 +361,7 @@ const struct option option_table[OPTION_COUNT] = {
 			  .metavar = "OPS",
 			  .value = "",
 			  .parse = parse_rate,
-			  .commands = FOR_RUN,
+			  .commands = FOR_RUN | FOR_GATE | FOR_VERSUS,
 			  .help = "open loop: so many operations begin each second, whatever they "
 				  "take" },
 	[OPTION_REPEAT] = { .name = "repeat",
@@ -428,7 +428,7 @@ const struct option option_table[OPTION_COUNT] = {
 			    .value = "5%",
 			    .parse = parse_within,
 			    .commands = FOR_COMPARE | FOR_GATE | FOR_VERSUS,
-			    .help = "the same: the whole interval lies inside plus and minus this" },
+			    .help = "the same: the whole interval lies inside +- this" },
 };
 
 const char *option_variable(const struct option *option, char *buffer, size_t size)

@@ -42,20 +42,15 @@ static size_t log_ratios(const struct pairs_benchmark *b, enum pairs_metric metr
 	return count;
 }
 
-/* Between each sample of a side and the next of the same side: nothing but noise. */
-static size_t distances(const struct pairs_benchmark *b, enum pairs_metric metric, double *logs)
+/* Adds what lies between each sample of a side and the next of the same: nothing but noise. */
+static size_t distances(const struct pairs_sample *side, size_t samples, enum pairs_metric metric,
+			double *logs, size_t count)
 {
-	size_t count = 0;
+	for (size_t i = 1; i < samples; i++) {
+		double from = side[i - 1].value[metric], to = side[i].value[metric];
 
-	for (size_t i = 1; i < b->count; i++) {
-		const struct pairs_sample *sides[] = { b->a + i, b->b + i };
-
-		for (size_t s = 0; s < 2; s++) {
-			double from = sides[s][-1].value[metric], to = sides[s]->value[metric];
-
-			if (from > 0 && to > 0)
-				logs[count++] = log(to) - log(from);
-		}
+		if (from > 0 && to > 0)
+			logs[count++] = log(to) - log(from);
 	}
 	return count;
 }
@@ -80,7 +75,8 @@ static void measure(const struct pairs_benchmark *b, enum pairs_metric metric, u
 		f->interval = statistics_interval(logs, f->pairs, statistics_shift, seed);
 		statistics_sort(logs, f->pairs);
 		f->shift = statistics_shift(logs, f->pairs);
-		noise = distances(b, metric, logs);
+		noise = distances(b->a, b->count, metric, logs, 0);
+		noise = distances(b->b, b->count, metric, logs, noise);
 		if (noise)
 			f->floor = statistics_noise_floor(logs, noise, f->pairs, seed);
 	}

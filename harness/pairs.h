@@ -68,7 +68,7 @@ struct pairs_finding {
 	struct statistics_interval interval; /* 95 %, of the same */
 	double p, p_family; /* signed rank; after Holm */
 	double floor; /* A/A: the size of shifts that either side shows against itself; a log */
-	double detectable; /* the smallest change that 95 of 100 such comparisons would find; a log */
+	double detectable; /* the smallest change that 95 of 100 such would find; a log */
 	enum pairs_verdict verdict;
 };
 

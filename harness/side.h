@@ -55,8 +55,11 @@ struct side_request {
 	void *context;
 };
 
-/* Takes one. 0; -EINTR: asked to stop; -EAGAIN: the machine had no time for it; or another negative errno with a sentence (sample->code is
- * the exit code of the process, or 0). side_sample_release afterwards in all cases. */
+/*
+ * Takes one. 0; -EINTR: asked to stop; -EAGAIN: the machine had no time for it; or another negative
+ * errno with a sentence (sample->code is the exit code of the process, or 0).
+ * side_sample_release afterwards in all cases.
+ */
 int side_take(const struct side *side, const struct side_request *request,
 	      struct side_sample *sample, char *error, size_t size)
 	__attribute__((warn_unused_result));

@@ -78,7 +78,7 @@ static double pivot(struct triangle *t)
 /* Fills less and not_more; how many averages of the whole triangle are less, and not more. */
 static void divide(struct triangle *t, double value, size_t *less, size_t *not_more)
 {
-	size_t a = t->count, b = t->count;
+	size_t a = t->count, b = a;
 
 	*less = *not_more = 0;
 	for (size_t i = 0; i < t->count; i++) {

@@ -130,7 +130,7 @@ double statistics_signed_rank(const double *values, size_t count)
 	return p;
 }
 
-/* Ways to choose `chosen` of `count` ranks with u pairs out of order, at most `most`, as a share. */
+/* Ways to choose ranks with at most `most` others below them, counted for each, as a share. */
 static double share_of_choices(size_t chosen, size_t others, size_t most)
 {
 	size_t width = chosen * others + 1;

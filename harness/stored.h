@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stored.h - the one reader of results: from a directory, a result.json, or Google Benchmark's JSON.
+ * stored.h - the one reader of results: a directory, a result.json, or Google Benchmark's JSON.
  *
  * A file may be cut, edited by hand, hostile, or of a version to come. Whatever it holds, what is
  * read is whole and plausible, or refused with file and place: a verdict is never drawn from

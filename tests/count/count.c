@@ -12,7 +12,7 @@
  * the same and counts nothing, so it needs no header of valgrind. The program count-host is made of
  * the same sources and counts calls of the host (count_host.h).
  */
-#include "tests/count/count_host.h"
+#include "tests/count/count.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +22,7 @@
 
 #include "engine/fail.h"
 #include "engine/rcu.h"
+#include "tests/count/count_host.h"
 
 #define SPAN_BYTES (UINT64_C(4) << 30)
 

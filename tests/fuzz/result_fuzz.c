@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * result_fuzz.c - a stored result may hold anything: reading it ends, and what is read is plausible.
- * The text is a result.json; after its first NUL byte, a samples.ndjson.
+ * result_fuzz.c - a stored result may hold anything: reading it ends, and what is read can be. The
+ * text is a result.json; after its first NUL byte, a samples.ndjson.
  */
 #include <errno.h>
 #include <math.h>

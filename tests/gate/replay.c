@@ -3,14 +3,15 @@
  * replay.c - gates and comparisons played with recorded pairs, many times more than there is time
  * to measure.
  *
- *   gate-replay gates N PAIRS FILE...     gates of equal things: PAIRS pairs of each benchmark in each
- *                                         batch, drawn from those recorded, A and B exchanged at random
- *   gate-replay planted N PAIRS FILE...   comparisons as they were recorded: how often B is found slower
- *   gate-replay swap FILE...              A and B exchanged: signs change, and nothing else
+ *   gate-replay gates N PAIRS FILE...    gates of equal things: PAIRS pairs of each benchmark in
+ *                                        each batch, drawn from those recorded, sides exchanged
+ *                                        at random
+ *   gate-replay planted N PAIRS FILE...  comparisons as recorded: how often B is found slower
+ *   gate-replay swap FILE...             sides exchanged: signs change, and nothing else
  *
- * The last line says what came out: "gates: 1 of 1000", "planted: 997 of 1000", "swap: mirrored". What
- * the first is: gates that would have blocked. Drawing pairs keeps what is in a pair together, and so
- * whatever the machine did to both.
+ * The last line says what came out: "gates: 1 of 1000" (would have blocked), "planted: 997 of
+ * 1000", "swap: mirrored". Drawing pairs keeps what is in a pair together, and so whatever the
+ * machine did to both.
  */
 #include <math.h>
 #include <stdio.h>
@@ -33,7 +34,7 @@ static void *room(size_t count, size_t size)
 	return memory;
 }
 
-/* `count` pairs of each benchmark (NULL or of[]: only those). */
+/* `count` pairs of each benchmark. */
 static void draw(const struct pairs *from, size_t count, bool exchange, struct worker *random,
 		 struct pairs *drawn)
 {

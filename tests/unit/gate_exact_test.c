@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gate_exact_test.c - exact counts of two sides: every digit counts, and broken tables are refused. */
+/* gate_exact_test.c - exact counts of two sides: every digit counts, broken tables are refused. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * statistics_test.c - the statistics against what SciPy and R say (tests/golden/make_statistics.py),
- * and what has to hold for every sample: mirrored samples have mirrored answers.
+ * statistics_test.c - the statistics against SciPy and R (tests/golden/make_statistics.py), and
+ * what has to hold for every sample: mirrored samples have mirrored answers.
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* stored_test.c - reading results: what is whole is read, and what is not is refused with a place. */
+/* stored_test.c - reading results: what is whole is read, the rest is refused with a place. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -17,12 +17,13 @@
 #include "harness/stored.h"
 
 #define HEAD "{\"schema\":\"faultline.result/1\",\"host\":{\"name\":\"h\"},\"benchmarks\":["
-#define GOOD                                                                                           \
-	"{\"name\":\"memmap/x/threads=1\",\"translator\":\"memmap\",\"throughput\":{\"ops_per_s\":9}," \
-	"\"latency\":{\"p50\":1,\"p99\":2}}"
-#define SAMPLE                                                                                                 \
-	"{\"benchmark\":\"memmap/x/threads=1\",\"repetition\":0,\"ops_per_s\":7,\"threads\":[{\"role\":\"r\"," \
-	"\"p50\":3,\"p99\":4},{\"role\":\"r\",\"p50\":5,\"p99\":6},{\"role\":\"other\",\"p50\":99}]}\n"
+#define GOOD                                                          \
+	"{\"name\":\"memmap/x/threads=1\",\"translator\":\"memmap\"," \
+	"\"throughput\":{\"ops_per_s\":9},\"latency\":{\"p50\":1,\"p99\":2}}"
+#define SAMPLE                                                                         \
+	"{\"benchmark\":\"memmap/x/threads=1\",\"repetition\":0,\"ops_per_s\":7,"      \
+	"\"threads\":[{\"role\":\"r\",\"p50\":3,\"p99\":4},{\"role\":\"r\",\"p50\":5," \
+	"\"p99\":6},{\"role\":\"other\",\"p50\":99}]}\n"
 
 static char error[1024];
 
@@ -102,7 +103,8 @@ static void test_refused(void **state)
 	refused("{\"schema\":\"faultline.result/1\"}", NULL, -EBADMSG, "benchmarks");
 	refused("{\"schema\":\"faultline.result/1\",\"schema\":\"x\"}", NULL, -EBADMSG,
 		"duplicate");
-	refused("{\"schema\":\"faultline.result/1\",\"run\":{\"synthetic\":true},\"benchmarks\":[]}",
+	refused("{\"schema\":\"faultline.result/1\",\"run\":{\"synthetic\":true},"
+		"\"benchmarks\":[]}",
 		NULL, -EINVAL, "synthetic");
 	refused(HEAD "7]}", NULL, -EBADMSG, "benchmarks[0]");
 	refused(HEAD GOOD ",{}]}", NULL, -EBADMSG, "benchmarks[1] has no name");
@@ -157,13 +159,13 @@ static void test_google(void **state)
 	struct stored s;
 
 	(void)state;
-	snprintf(
-		text, sizeof(text),
-		"%s{\"name\":\"a\",\"run_name\":\"a\",\"real_time\":2,\"time_unit\":\"us\"},"
-		"{\"name\":\"b\",\"real_time\":1,\"time_unit\":\"ns\",\"items_per_second\":5},"
-		"{\"name\":\"a\",\"run_name\":\"a\",\"real_time\":4,\"time_unit\":\"ms\"},"
-		"{\"name\":\"a_mean\",\"run_name\":\"a\",\"run_type\":\"aggregate\",\"real_time\":3}]}",
-		head);
+	snprintf(text, sizeof(text),
+		 "%s{\"name\":\"a\",\"run_name\":\"a\",\"real_time\":2,\"time_unit\":\"us\"},"
+		 "{\"name\":\"b\",\"real_time\":1,\"time_unit\":\"ns\",\"items_per_second\":5},"
+		 "{\"name\":\"a\",\"run_name\":\"a\",\"real_time\":4,\"time_unit\":\"ms\"},"
+		 "{\"name\":\"a_mean\",\"run_name\":\"a\",\"run_type\":\"aggregate\","
+		 "\"real_time\":3}]}",
+		 head);
 	assert_int_equal(parse(&s, text, NULL), 0);
 	assert_true(s.google);
 	assert_int_equal(s.count, 2);
