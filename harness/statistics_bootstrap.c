@@ -118,24 +118,37 @@ double statistics_noise_floor(const double *distances, size_t count, size_t pair
 	struct worker random = random_of(seed);
 	double *sizes = room(count, sizeof(*sizes)), *drawn = room(pairs, sizeof(*drawn));
 	double *estimates = room(STATISTICS_DRAWS, sizeof(*estimates)), floor;
+	/* Of each size, how often it was drawn with either sign. */
+	size_t *minus = room(count, sizeof(*minus)), *plus = room(count, sizeof(*plus));
 
 	for (size_t i = 0; i < count; i++)
 		sizes[i] = fabs(distances[i]);
 	statistics_sort(sizes, count);
 	for (size_t d = 0; d < STATISTICS_DRAWS; d++) {
+		size_t at = 0;
+
+		memset(minus, 0, count * sizeof(*minus));
+		memset(plus, 0, count * sizeof(*plus));
 		for (size_t i = 0; i < pairs; i++) {
 			uint64_t bits = worker_random(&random);
 
-			drawn[i] = sizes[(bits >> 1) % count];
-			if (bits & 1)
-				drawn[i] = -drawn[i];
+			(bits & 1 ? minus : plus)[(bits >> 1) % count]++;
 		}
-		statistics_sort(drawn, pairs);
+		for (size_t i = count; i-- > 0;) {
+			for (size_t n = minus[i]; n; n--)
+				drawn[at++] = -sizes[i];
+		}
+		for (size_t i = 0; i < count; i++) {
+			for (size_t n = plus[i]; n; n--)
+				drawn[at++] = sizes[i];
+		}
 		estimates[d] = fabs(statistics_shift(drawn, pairs));
 	}
 	statistics_sort(estimates, STATISTICS_DRAWS);
 	floor = statistics_quantile(estimates, STATISTICS_DRAWS, 1 - 2 * TAIL);
 	free(sizes);
+	free(minus);
+	free(plus);
 	free(drawn);
 	free(estimates);
 	return floor;

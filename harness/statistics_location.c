@@ -93,8 +93,20 @@ static void divide(struct triangle *t, double value, size_t *less, size_t *not_m
 	}
 }
 
-/* The average of that rank, from 0. */
-static double average_of_rank(struct triangle *t, size_t rank)
+/* The largest average that is less than that of which less[] was filled. */
+static double average_below(const struct triangle *t)
+{
+	double most = -INFINITY;
+
+	for (size_t i = 0; i < t->count; i++) {
+		if (t->less[i] > i)
+			most = fmax(most, average(t, i, t->less[i] - 1));
+	}
+	return most;
+}
+
+/* The average of that rank, from 0; *less: how many are less. */
+static double average_of_rank(struct triangle *t, size_t rank, size_t *less)
 {
 	for (size_t i = 0; i < t->count; i++) {
 		t->first[i] = i;
@@ -103,14 +115,14 @@ static double average_of_rank(struct triangle *t, size_t rank)
 	t->left = t->count * (t->count + 1) / 2;
 	for (;;) {
 		double value = pivot(t);
-		size_t less, not_more;
+		size_t not_more;
 
-		divide(t, value, &less, &not_more);
-		if (rank >= less && rank < not_more)
+		divide(t, value, less, &not_more);
+		if (rank >= *less && rank < not_more)
 			return value;
 		t->left = 0;
 		for (size_t i = 0; i < t->count; i++) {
-			if (rank < less && t->end[i] > t->less[i])
+			if (rank < *less && t->end[i] > t->less[i])
 				t->end[i] = t->less[i];
 			if (rank >= not_more && t->first[i] < t->not_more[i])
 				t->first[i] = t->not_more[i];
@@ -124,7 +136,7 @@ static double average_of_rank(struct triangle *t, size_t rank)
 double statistics_shift(const double *sorted, size_t count)
 {
 	struct triangle t = { .sorted = sorted, .count = count, .random = 1 };
-	size_t all = count * (count + 1) / 2;
+	size_t all = count * (count + 1) / 2, less;
 	double shift;
 
 	if (!count)
@@ -135,9 +147,10 @@ double statistics_shift(const double *sorted, size_t count)
 	t.end = t.first + count;
 	t.less = t.end + count;
 	t.not_more = t.less + count;
-	shift = average_of_rank(&t, all / 2);
-	if (all % 2 == 0)
-		shift = (average_of_rank(&t, all / 2 - 1) + shift) / 2;
+	shift = average_of_rank(&t, all / 2, &less);
+	/* The one before it is as large, or the largest of those that are less. */
+	if (all % 2 == 0 && less == all / 2)
+		shift = (average_below(&t) + shift) / 2;
 	free(t.first);
 	return shift;
 }
