@@ -128,10 +128,10 @@ static int conclude(struct comparison_run *r)
 		complain("versus: %s/versus.json: %s", r->dir.path, strerror(-rc));
 		code = CODE_FILES;
 	}
-	if (r->versus.pairs.count && r->versus.options->json) {
+	if (r->versus.options->json) {
 		json_dumpf(json, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
 		putchar('\n');
-	} else if (r->versus.pairs.count) {
+	} else {
 		print_text(r);
 	}
 	json_decref(json);

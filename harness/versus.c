@@ -227,6 +227,12 @@ void versus_measure(struct versus *v)
 	progress_until(&progress, v->deadline_ns);
 	for (size_t i = 0; i < v->workload_count && !v->interrupted; i++) {
 		units[i].workload = v->workloads[i];
+		if (clock_source_monotonic_ns() > v->deadline_ns) {
+			versus_note(v, "%s: the time was over before its first pair",
+				    v->workloads[i]);
+			units[i].dropped = true;
+			continue;
+		}
 		progress_step(&progress, units[i].workload, 0);
 		try_unit(v, &units[i]);
 	}

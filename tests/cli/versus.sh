@@ -57,6 +57,8 @@ no_alarm "options too" 'not compared: --pages: B does not know it'
 
 run versus null null fault-anon --duration 5ms --pairs 2 --progress none --out "$tmp/d"
 expect "too few pairs decide nothing" 5 'not decided'
+run versus null null fault-anon translate refcount-own --duration 5ms --budget 1ms --progress none --out "$tmp/g"
+expect "a budget is kept, and what it left out is named" 5 'translate: the time was over'
 run versus null "$PWD/build/release/tests/plugins/crashes.so" fault-anon "${pair[@]}" --unchecked --out "$tmp/e"
 expect "a side that crashes is no verdict" 6 'crash|SIGSEGV'
 
