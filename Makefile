@@ -56,6 +56,7 @@ fuzz := $(wildcard tests/fuzz/*_fuzz.c)
 count := $(wildcard tests/count/*.c)
 oracle := $(wildcard tests/oracle/*.c)
 audit := $(wildcard tests/audit/*.c)
+gate := $(wildcard tests/gate/*.c)
 # Plug-ins that are badly behaved, for tests/cli.
 plugins := $(wildcard tests/plugins/*.c)
 plugin_libraries := $(plugins:%.c=$(B)/%.so)
@@ -63,7 +64,7 @@ plugin_libraries := $(plugins:%.c=$(B)/%.so)
 broken := $(wildcard translators/broken/*.patch)
 broken_libraries := $(broken:%.patch=$(B)/%.so)
 cli := $(shell find tests/cli -maxdepth 1 -type f -perm -u+x | sort)
-sources := $(engine) $(program) $(micro) $(harness) $(workloads) $(translators) $(unit) $(fuzz) $(count) $(oracle) $(audit)
+sources := $(engine) $(program) $(micro) $(harness) $(workloads) $(translators) $(unit) $(fuzz) $(count) $(oracle) $(audit) $(gate)
 objects = $(patsubst %,$(B)/%.o,$(basename $(1)))
 archives := $(B)/libworkloads.a $(B)/libtranslators.a $(B)/libharness.a $(B)/libengine.a
 LINK = -Wl,--start-group $(archives) -Wl,--end-group
@@ -122,6 +123,9 @@ broken: $(broken_libraries) ## the translators that are wrong on purpose
 
 conformance-proof: all ## RUNS=20 checks of every translator, good and wrong, and the table
 	@tests/conformance/proof.sh $(RUNS)
+
+gate-proof: all $(B)/gate-replay ## the error rates of faultline gate, an hour of a quiet machine; ends with a table
+	@ci/gate_proof.sh
 
 oracle: $(oracle_programs) ## random operations, Linux as the judge (SEED=1 OPS=200 SECONDS=60 THREADS=1)
 	$(B)/tests/oracle/replay tests/oracle/cases/*.ops
@@ -209,6 +213,14 @@ $(B)/count: $(call objects,$(count)) $(archives)
 $(B)/count-planted: $(count) $(archives)
 	$(COMPILE.c) -DCOUNT_PLANT $(count) $(LDFLAGS) $(LINK) $(LIBS) -o $@
 
+# The same with real mappings, and the host's calls counted instead of instructions.
+HOST_CALLS := fallocate ftruncate madvise mmap mprotect munmap syscall
+$(B)/count-host: $(count) $(archives)
+	$(COMPILE.c) -DCOUNT_HOST $(count) $(HOST_CALLS:%=-Wl,--wrap=%) $(LDFLAGS) $(LINK) $(LIBS) -o $@
+
+$(B)/gate-replay: $(call objects,$(gate)) $(archives)
+	$(CC) $(FLAGS) $(LDFLAGS) $(filter %.o,$^) $(LINK) $(LIBS) -o $@
+
 $(B)/micro: $(call objects,$(micro)) $(archives)
 	$(CXX) $(FLAGS) $(LDFLAGS) $(filter %.o,$^) $(LINK) -lbenchmark $(LIBS) -o $@
 
@@ -254,7 +266,7 @@ $(call objects,harness/cmd_new.c): translators/translator.h translators/skeleton
 
 FORCE:
 .PHONY: all run check deps test cli asan tsan debug coverage order lint format fuzz fuzz-run oracle \
-	audit audit-run count count-flags micro numa peers programs broken conformance-proof install clean help FORCE
+	audit audit-run count count-flags gate-proof micro numa peers programs broken conformance-proof install clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(patsubst %.o,%.d,$(call objects,$(sources) $(plugins)) $(call pic,$(biglock) translators/memmap.c $(engine)))

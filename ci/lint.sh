@@ -32,7 +32,7 @@ matching()
 	printf '%s\n' "${files[@]}" | grep -E "$1" || true
 }
 
-sources=$(matching '^(engine|harness|workloads|translators|tests/(unit|fuzz|oracle|stress|audit|count))/.*\.c$')
+sources=$(matching '^(engine|harness|workloads|translators|tests/(unit|fuzz|oracle|stress|audit|count|gate))/.*\.c$')
 headers=$(matching '^(engine|harness|workloads|translators|tests/(oracle|audit|count))/.*\.h$')
 
 # What makes a file of workloads/ a workload; the others there serve several of them.

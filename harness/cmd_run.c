@@ -213,7 +213,7 @@ static void finish(struct session *s)
 	if (session_signal())
 		s->code = 128 + session_signal();
 	session_save_all(s);
-	rc = report_write(s->dir.path, remark, sizeof(remark));
+	rc = s->options->bare ? 0 : report_write(s->dir.path, remark, sizeof(remark));
 	if (remark[0])
 		complain("%s", remark);
 	if (rc && s->code == CODE_OK)
@@ -237,7 +237,7 @@ static void print_result(const struct session *s)
 	if (s->result.overhead_ns >= 0)
 		printf("%.2f ns for each operation of the null translator.\n",
 		       s->result.overhead_ns);
-	printf("%s/report.html\n", s->dir.path);
+	printf("%s/%s\n", s->dir.path, s->options->bare ? "result.json" : "report.html");
 }
 
 static bool anything_named(const struct session *s)
@@ -292,7 +292,8 @@ static int run_plan(struct session *s)
 	if (code)
 		return code;
 	if (!s->topology.synthetic) {
-		measure_costs(s);
+		if (!s->options->bare)
+			measure_costs(s);
 		session_measure(s);
 	}
 	finish(s);

@@ -19,8 +19,12 @@
 const struct command command_table[] = {
 	{ "check", "TRANSLATOR", "conformance: whether it does what the plug-in ABI promises",
 	  FOR_CHECK, cmd_check },
+	{ "compare", "BASE NEW", "two stored results, also of Google Benchmark", FOR_COMPARE,
+	  cmd_compare },
 	{ "export", "gbench|hlog|csv DIR", "a result in another format, on standard output",
 	  FOR_OTHERS, cmd_export },
+	{ "gate", "--baseline X [--candidate Y] [WORKLOAD...]",
+	  "whether a change may go in: exact counts, then pairs, confirmed", FOR_GATE, cmd_gate },
 	{ "info", "", "this machine: topology, timer, pages, limits, and what is missing", FOR_INFO,
 	  cmd_info },
 	{ "list", "[workloads|translators|placements|pages|params]", "what can be named",
@@ -30,6 +34,8 @@ const struct command command_table[] = {
 	{ "report", "DIR...", "write summary, plots and report.html of results anew", FOR_REPORT,
 	  cmd_report },
 	{ "run", "[WORKLOAD...]", "measure; no workload named: the quick suite", FOR_RUN, cmd_run },
+	{ "versus", "A B [WORKLOAD...]",
+	  "which of two is faster: translators or binaries, in pairs", FOR_VERSUS, cmd_versus },
 	{ 0 },
 };
 
@@ -86,12 +92,9 @@ static void help(FILE *out)
 	      out);
 	for (const struct command *c = command_table; c->name; c++)
 		fprintf(out, "  %-8s %s\n", c->name, c->help);
-	fputs("\nExamples:\n"
-	      "  faultline run                                  everything, in a minute\n"
-	      "  faultline run fault-anon --threads 1,2 --repeat 10\n"
-	      "  faultline list workloads                       what can be measured\n"
-	      "Results are kept in results/; exit codes: 0 fine, 2 usage, 3 wrong answers,\n"
-	      "4 the machine lacks something, 6 crash or hang, 7 files, 130 interrupted.\n"
+	fputs("\nBegin with: faultline run (everything, in a minute), faultline list workloads\n"
+	      "Exit codes: 0 fine, 1 regressed, 2 usage, 3 wrong answers, 4 the machine lacks\n"
+	      "something, 5 not decided, 6 crash or hang, 7 files, 130 interrupted.\n"
 	      "Every command takes --json and --help; see also faultline --help, --version.\n",
 	      out);
 }

@@ -22,9 +22,11 @@
 /* What the shell gets; 128 + signal for an interrupted run. */
 enum exit_code {
 	CODE_OK = 0,
+	CODE_REGRESSED = 1,
 	CODE_USAGE = 2, /* wrong usage or topology */
 	CODE_VOID = 3, /* verification failed, the results are void */
 	CODE_MACHINE = 4, /* this machine lacks what was asked */
+	CODE_UNDECIDED = 5, /* no throughput could be decided */
 	CODE_CRASHED = 6, /* a worker crashed or hung */
 	CODE_FILES = 7, /* could not read or write results */
 };
@@ -41,13 +43,16 @@ struct command {
 extern const struct command command_table[];
 
 int cmd_check(const struct options *options);
+int cmd_compare(const struct options *options);
 int cmd_doctor(const struct options *options); /* info --doctor */
 int cmd_export(const struct options *options);
+int cmd_gate(const struct options *options);
 int cmd_info(const struct options *options);
 int cmd_list(const struct options *options);
 int cmd_new(const struct options *options);
 int cmd_report(const struct options *options);
 int cmd_run(const struct options *options);
+int cmd_versus(const struct options *options);
 
 /* Runs the program; argv as main has it. Returns the exit code. */
 int commands_main(int argc, char **argv);

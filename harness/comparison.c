@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DRAWS 2000
-#define TAIL 0.025
+#include "harness/statistics_bootstrap.h"
 
 static const struct result_benchmark *first_of(const struct result *result,
 					       const struct plan_benchmark *b)
@@ -33,26 +32,6 @@ static const struct result_benchmark *first_of(const struct result *result,
 	return NULL;
 }
 
-void comparison_interval(const double *logs, size_t count, uint64_t seed, double *low, double *high)
-{
-	struct worker random = { .seed = seed * UINT64_C(0x9e3779b97f4a7c15) | 1 };
-	double *drawn = calloc(count, sizeof(*drawn)), *medians = calloc(DRAWS, sizeof(*medians));
-
-	if (!drawn || !medians)
-		abort();
-	for (size_t d = 0; d < DRAWS; d++) {
-		for (size_t i = 0; i < count; i++)
-			drawn[i] = logs[worker_random(&random) % count];
-		medians[d] = result_median(drawn, count);
-	}
-	/* This sorts them. */
-	result_median(medians, DRAWS);
-	*low = exp(medians[(size_t)(TAIL * DRAWS)]);
-	*high = exp(medians[(size_t)((1 - TAIL) * DRAWS) - 1]);
-	free(drawn);
-	free(medians);
-}
-
 struct comparison comparison_of(const struct result *result, const struct result_benchmark *b)
 {
 	struct comparison c = { .first = first_of(result, b->plan) };
@@ -71,11 +50,16 @@ struct comparison comparison_of(const struct result *result, const struct result
 		}
 	}
 	if (c.pairs >= COMPARISON_PAIRS_MIN) {
+		struct statistics_interval interval = statistics_interval(
+			logs, c.pairs, statistics_median, result->options->seed);
+
 		c.has_interval = true;
-		comparison_interval(logs, c.pairs, result->options->seed, &c.low, &c.high);
+		c.low = exp(interval.low);
+		c.high = exp(interval.high);
 	}
+	statistics_sort(logs, c.pairs);
 	if (c.pairs)
-		c.ratio = exp(result_median(logs, c.pairs));
+		c.ratio = exp(statistics_median(logs, c.pairs));
 	free(logs);
 	return c;
 }

@@ -22,7 +22,3 @@ struct comparison {
 
 /* Of the first translator itself, and of a floor, first is NULL. */
 struct comparison comparison_of(const struct result *result, const struct result_benchmark *b);
-
-/* The interval of `count` log ratios (>= COMPARISON_PAIRS_MIN), as ratios. */
-void comparison_interval(const double *logs, size_t count, uint64_t seed, double *low,
-			 double *high);

@@ -23,7 +23,7 @@ static int fail(char *error, size_t size, const char *sentence)
 	return -EINVAL;
 }
 
-static int parse_duration(struct options *options, const char *value, char *error, size_t size)
+static int parse_time(uint64_t *time_ns, const char *value, char *error, size_t size)
 {
 	uint64_t ns;
 
@@ -33,8 +33,42 @@ static int parse_duration(struct options *options, const char *value, char *erro
 		return fail(error, size, "is too short: at least 1ms");
 	if (ns > UINT64_C(24) * 3600 * 1000000000)
 		return fail(error, size, "is too long: at most 24h");
-	options->duration_ns = ns;
+	*time_ns = ns;
 	return 0;
+}
+
+static int parse_duration(struct options *options, const char *value, char *error, size_t size)
+{
+	return parse_time(&options->duration_ns, value, error, size);
+}
+
+static int parse_budget(struct options *options, const char *value, char *error, size_t size)
+{
+	return parse_time(&options->budget_ns, value, error, size);
+}
+
+/* "5%", or "5". */
+static int parse_percent(double *share, const char *value, char *error, size_t size)
+{
+	char *end;
+	double percent = strtod(value, &end);
+
+	if (end == value || !((*end == '%' && !end[1]) || !*end))
+		return fail(error, size, "is not a percentage (5%)");
+	if (!(percent >= 0 && percent <= 50))
+		return fail(error, size, "is not from 0% to 50%");
+	*share = percent / 100;
+	return 0;
+}
+
+static int parse_allow(struct options *options, const char *value, char *error, size_t size)
+{
+	return parse_percent(&options->allow, value, error, size);
+}
+
+static int parse_within(struct options *options, const char *value, char *error, size_t size)
+{
+	return parse_percent(&options->within, value, error, size);
 }
 
 static int parse_memory_max(struct options *options, const char *value, char *error, size_t size)
@@ -64,6 +98,15 @@ static int parse_repeat(struct options *options, const char *value, char *error,
 	if (count_parse(value, &options->repeat) || options->repeat < 1 ||
 	    options->repeat > REPEAT_MAX)
 		return fail(error, size, "is not a number from 1 to 10000");
+	return 0;
+}
+
+static int parse_pairs(struct options *options, const char *value, char *error, size_t size)
+{
+	options->pairs = 0;
+	if (strcmp(value, "auto") != 0 && (count_parse(value, &options->pairs) ||
+					   options->pairs < 1 || options->pairs > REPEAT_MAX))
+		return fail(error, size, "is neither \"auto\" nor a number from 1 to 10000");
 	return 0;
 }
 
@@ -161,24 +204,58 @@ static const char *const pages_choices[] = { "4k", "thp", "2m", "1g", "auto", NU
 static const char *const progress_choices[] = { "auto", "tty", "plain", "json", "none", NULL };
 
 const struct option option_table[OPTION_COUNT] = {
+	[OPTION_ALLOW] = { .name = "allow",
+			   .metavar = "1%",
+			   .value = "1%",
+			   .parse = parse_allow,
+			   .commands = FOR_COMPARE | FOR_GATE | FOR_VERSUS,
+			   .help = "a change counts if its whole interval lies past this" },
 	[OPTION_ALLOW_WRITABLE] = { .name = "allow-writable",
 				    .value = "no",
 				    .sets = offsetof(struct options, allow_writable),
-				    .commands = FOR_RUN | FOR_CHECK,
+				    .commands = FOR_RUN | FOR_CHECK | FOR_GATE | FOR_VERSUS,
 				    .help = "load plug-ins that anybody may write or replace" },
+	[OPTION_ANY_MACHINE] = { .name = "any-machine",
+				 .value = "no",
+				 .sets = offsetof(struct options, any_machine),
+				 .commands = FOR_COMPARE,
+				 .help = "compare although the machines are not the same" },
 	[OPTION_AS] = { .name = "as",
 			.metavar = "none|mmap|uffd",
 			.value = "none",
 			.choices = as_choices,
 			.list = true,
-			.commands = FOR_RUN,
+			.commands = FOR_RUN | FOR_GATE | FOR_VERSUS,
 			.help = "what the host sees: nothing, or real mappings, by mmap "
 				"or by userfaultfd" },
+	[OPTION_BARE] = { .name = "bare",
+			  .value = "no",
+			  .sets = offsetof(struct options, bare),
+			  .commands = FOR_RUN,
+			  .help = "only what is named: no floors, no costs, no report" },
+	[OPTION_BASELINE] = { .name = "baseline",
+			      .metavar = "DIR|NAME|BINARY",
+			      .value = "",
+			      .parse = parse_not_empty,
+			      .commands = FOR_GATE,
+			      .help = "what to be not slower than" },
+	[OPTION_BUDGET] = { .name = "budget",
+			    .metavar = "2m",
+			    .value = "2m",
+			    .parse = parse_budget,
+			    .commands = FOR_GATE | FOR_VERSUS,
+			    .help = "time for the whole call" },
+	[OPTION_CANDIDATE] = { .name = "candidate",
+			       .metavar = "DIR|BINARY",
+			       .value = "",
+			       .parse = parse_not_empty,
+			       .commands = FOR_GATE,
+			       .help = "what is judged [this program]" },
 	[OPTION_CLOCK] = { .name = "clock",
 			   .metavar = "tsc|monotonic",
 			   .value = "tsc",
 			   .choices = clock_choices,
-			   .commands = FOR_RUN,
+			   .commands = FOR_RUN | FOR_GATE | FOR_VERSUS,
 			   .help = "what time is read from" },
 	[OPTION_DIR] = { .name = "dir",
 			 .metavar = "DIR",
@@ -200,7 +277,7 @@ const struct option option_table[OPTION_COUNT] = {
 			      .metavar = "1s",
 			      .value = "1s",
 			      .parse = parse_duration,
-			      .commands = FOR_RUN,
+			      .commands = FOR_RUN | FOR_GATE | FOR_VERSUS,
 			      .help = "time of a repetition (quick suite: what fits)" },
 	[OPTION_FIX] = { .name = "fix",
 			 .value = "no",
@@ -211,7 +288,7 @@ const struct option option_table[OPTION_COUNT] = {
 			  .value = "no",
 			  .sets = offsetof(struct options, json),
 			  .commands = FOR_RUN | FOR_OTHERS | FOR_REPORT | FOR_CHECK | FOR_NEW |
-				      FOR_INFO,
+				      FOR_INFO | FOR_VERSUS | FOR_COMPARE | FOR_GATE,
 			  .help = "print JSON on standard output" },
 	[OPTION_LABEL] = { .name = "label",
 			   .metavar = "TEXT",
@@ -226,13 +303,13 @@ const struct option option_table[OPTION_COUNT] = {
 			 .metavar = "local|bind:N|interleave|preferred:N|weighted[:N=W,...]",
 			 .value = "local",
 			 .parse = parse_mem,
-			 .commands = FOR_RUN,
+			 .commands = FOR_RUN | FOR_GATE | FOR_VERSUS,
 			 .help = "NUMA policy of the memory" },
 	[OPTION_MEMORY_MAX] = { .name = "memory-max",
 				.metavar = "4g",
 				.value = "auto",
 				.parse = parse_memory_max,
-				.commands = FOR_RUN,
+				.commands = FOR_RUN | FOR_GATE | FOR_VERSUS,
 				.help = "memory of a benchmark (auto: half of the free, to 4g)" },
 	[OPTION_ONLY] = { .name = "only",
 			  .metavar = "PROPERTY",
@@ -243,34 +320,40 @@ const struct option option_table[OPTION_COUNT] = {
 	[OPTION_OUT] = { .name = "out",
 			 .metavar = "DIR",
 			 .value = "",
-			 .commands = FOR_RUN | FOR_REPORT,
+			 .commands = FOR_RUN | FOR_REPORT | FOR_GATE | FOR_VERSUS,
 			 .help = "result directory, new or empty (results/<UTC>-<host>-<hash8>)" },
 	[OPTION_PAGES] = { .name = "pages",
 			   .metavar = "4k|thp|2m|1g|auto",
 			   .value = "4k",
 			   .choices = pages_choices,
 			   .list = true,
-			   .commands = FOR_RUN,
-			   .help = "page size of memory; auto: what can be had of 2m, thp, 4k" },
+			   .commands = FOR_RUN | FOR_GATE | FOR_VERSUS,
+			   .help = "page size of the memory; auto: the largest that can be had" },
+	[OPTION_PAIRS] = { .name = "pairs",
+			   .metavar = "N|auto",
+			   .value = "auto",
+			   .parse = parse_pairs,
+			   .commands = FOR_GATE | FOR_VERSUS,
+			   .help = "pairs of each benchmark at most; auto: what precision takes" },
 	[OPTION_PARAM] = { .name = "param",
 			   .metavar = "k=v",
 			   .value = "",
 			   .parse = parse_param,
 			   .list = true,
 			   .repeats = true,
-			   .commands = FOR_RUN,
+			   .commands = FOR_RUN | FOR_GATE | FOR_VERSUS,
 			   .help = "parameter of the workloads (list params); may be repeated" },
 	[OPTION_PLACE] = { .name = "place",
 			   .metavar = "compact|scatter|cores|node:N|cpus:LIST",
 			   .value = "compact",
 			   .parse = parse_place,
-			   .commands = FOR_RUN,
+			   .commands = FOR_RUN | FOR_GATE | FOR_VERSUS,
 			   .help = "which CPUs the threads are pinned to" },
 	[OPTION_PROGRESS] = { .name = "progress",
 			      .metavar = "auto|tty|plain|json|none",
 			      .value = "auto",
 			      .choices = progress_choices,
-			      .commands = FOR_RUN,
+			      .commands = FOR_RUN | FOR_GATE | FOR_VERSUS,
 			      .help = "progress on standard error" },
 	[OPTION_QUICK] = { .name = "quick",
 			   .value = "no",
@@ -280,7 +363,7 @@ const struct option option_table[OPTION_COUNT] = {
 			  .metavar = "OPS",
 			  .value = "",
 			  .parse = parse_rate,
-			  .commands = FOR_RUN,
+			  .commands = FOR_RUN | FOR_GATE | FOR_VERSUS,
 			  .help = "open loop: so many operations begin each second, whatever they "
 				  "take" },
 	[OPTION_REFS] = { .name = "refs",
@@ -288,7 +371,7 @@ const struct option option_table[OPTION_COUNT] = {
 			  .value = "atomic",
 			  .choices = (const char *const[]){ "atomic", "sharded", NULL },
 			  .list = true,
-			  .commands = FOR_RUN,
+			  .commands = FOR_RUN | FOR_GATE | FOR_VERSUS,
 			  .help = "how references to objects' pages are counted" },
 	[OPTION_REPEAT] = { .name = "repeat",
 			    .metavar = "5",
@@ -312,7 +395,7 @@ const struct option option_table[OPTION_COUNT] = {
 			  .metavar = "N",
 			  .value = "random",
 			  .parse = parse_seed,
-			  .commands = FOR_RUN | FOR_CHECK,
+			  .commands = FOR_RUN | FOR_CHECK | FOR_GATE | FOR_VERSUS,
 			  .help = "of the order and of the workloads' randomness" },
 	[OPTION_STRICT_PLACEMENT] = { .name = "strict-placement",
 				      .value = "no",
@@ -323,7 +406,7 @@ const struct option option_table[OPTION_COUNT] = {
 			     .metavar = "1,2,4..max",
 			     .value = "1",
 			     .parse = parse_threads,
-			     .commands = FOR_RUN,
+			     .commands = FOR_RUN | FOR_GATE | FOR_VERSUS,
 			     .help = "thread counts; A..B doubles from A to B (quick suite: 1,2)" },
 	[OPTION_TOPOLOGY] = { .name = "topology",
 			      .metavar = "FILE|SYNTHETIC",
@@ -336,19 +419,25 @@ const struct option option_table[OPTION_COUNT] = {
 				.value = "memmap",
 				.parse = parse_not_empty,
 				.repeats = true,
-				.commands = FOR_RUN,
+				.commands = FOR_RUN | FOR_GATE | FOR_VERSUS,
 				.help = "NAME or PATH.so, followed by :key=value options; "
 					"side by side with the first" },
 	[OPTION_UNCHECKED] = { .name = "unchecked",
 			       .value = "no",
 			       .sets = offsetof(struct options, unchecked),
-			       .commands = FOR_RUN,
+			       .commands = FOR_RUN | FOR_GATE | FOR_VERSUS,
 			       .help = "time plug-ins that have not passed check, not_verified" },
 	[OPTION_UNDO] = { .name = "undo",
 			  .value = "no",
 			  .sets = offsetof(struct options, undo),
 			  .commands = FOR_INFO,
 			  .help = "with --doctor: put back what --fix has changed" },
+	[OPTION_WITHIN] = { .name = "within",
+			    .metavar = "5%",
+			    .value = "5%",
+			    .parse = parse_within,
+			    .commands = FOR_COMPARE | FOR_GATE | FOR_VERSUS,
+			    .help = "the same: the whole interval lies inside +- this" },
 };
 
 const char *option_variable(const struct option *option, char *buffer, size_t size)

@@ -15,8 +15,14 @@
 
 /* In the order of the table: sorted by name. */
 enum option_id {
+	OPTION_ALLOW,
 	OPTION_ALLOW_WRITABLE,
+	OPTION_ANY_MACHINE,
 	OPTION_AS,
+	OPTION_BARE,
+	OPTION_BASELINE,
+	OPTION_BUDGET,
+	OPTION_CANDIDATE,
 	OPTION_CLOCK,
 	OPTION_DIR,
 	OPTION_DOCTOR,
@@ -31,6 +37,7 @@ enum option_id {
 	OPTION_ONLY,
 	OPTION_OUT,
 	OPTION_PAGES,
+	OPTION_PAIRS,
 	OPTION_PARAM,
 	OPTION_PLACE,
 	OPTION_PROGRESS,
@@ -47,6 +54,7 @@ enum option_id {
 	OPTION_TRANSLATOR,
 	OPTION_UNCHECKED,
 	OPTION_UNDO,
+	OPTION_WITHIN,
 	OPTION_COUNT,
 };
 
@@ -60,6 +68,9 @@ enum {
 	FOR_CHECK = 1 << 3,
 	FOR_NEW = 1 << 4,
 	FOR_INFO = 1 << 5,
+	FOR_VERSUS = 1 << 6,
+	FOR_COMPARE = 1 << 7,
+	FOR_GATE = 1 << 8,
 };
 
 struct options {
@@ -67,9 +78,13 @@ struct options {
 	enum option_origin origin[OPTION_COUNT];
 	char **arguments; /* what is not an option, in order */
 	size_t argument_count;
-	bool dry_run, json, strict_placement, help, allow_writable, unchecked, doctor, fix, undo;
+	bool allow_writable, any_machine, bare, doctor, dry_run, fix, help, json, strict_placement,
+		unchecked, undo;
+	double allow, within; /* shares: 0.05 for 5 % */
+	uint64_t budget_ns;
 	uint64_t duration_ns;
 	uint64_t memory_max; /* bytes; 0: chosen from what is free */
+	uint64_t pairs; /* 0: as many as it takes */
 	double rate; /* operations per second; 0: closed loops */
 	uint64_t repeat;
 	uint64_t seed; /* drawn from the clock unless given */

@@ -434,7 +434,7 @@ static int read_options(struct planner *p)
 		return rc;
 	}
 	rc = find_workloads(p);
-	if (!rc)
+	if (!rc && !o->bare)
 		add_floors(p);
 	return rc ? rc : check_params(p);
 }

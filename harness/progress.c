@@ -28,9 +28,28 @@ void progress_begin(struct progress *p, const char *word, size_t total, uint64_t
 		p->mode = PROGRESS_NONE;
 }
 
+void progress_until(struct progress *p, uint64_t deadline_ns)
+{
+	p->deadline_ns = deadline_ns;
+}
+
+/* "3/17", or "3" where nobody knows of how many. */
+static const char *place(const struct progress *p, char *text, size_t size)
+{
+	if (p->deadline_ns)
+		snprintf(text, size, "%zu", p->done + 1);
+	else
+		snprintf(text, size, "%zu/%zu", p->done + 1, p->total);
+	return text;
+}
+
 uint64_t progress_left_ns(const struct progress *p, uint64_t now_ns)
 {
-	uint64_t step = p->done ? (now_ns - p->start_ns) / p->done : p->expected_ns;
+	uint64_t step;
+
+	if (p->deadline_ns)
+		return p->deadline_ns > now_ns ? p->deadline_ns - now_ns : 0;
+	step = p->done ? (now_ns - p->start_ns) / p->done : p->expected_ns;
 
 	return step * (p->total - p->done);
 }
@@ -38,20 +57,21 @@ uint64_t progress_left_ns(const struct progress *p, uint64_t now_ns)
 void progress_step(struct progress *p, const char *benchmark, unsigned repetition)
 {
 	uint64_t now = clock_source_monotonic_ns();
+	char at[48];
 	double left = (double)progress_left_ns(p, now) / 1e9;
 
 	switch (p->mode) {
 	case PROGRESS_NONE:
 		break;
 	case PROGRESS_TTY:
-		fprintf(stderr, "\r\033[K[%zu/%zu] %.70s #%u, %.0f s left", p->done + 1, p->total,
+		fprintf(stderr, "\r\033[K[%s] %.70s #%u, %.0f s left", place(p, at, sizeof(at)),
 			benchmark, repetition + 1, left);
 		break;
 	case PROGRESS_PLAIN:
 		if (p->shown_ns && now - p->shown_ns < PLAIN_NS)
 			break;
 		p->shown_ns = now;
-		fprintf(stderr, "[%zu/%zu] %s #%u, %.0f s left\n", p->done + 1, p->total, benchmark,
+		fprintf(stderr, "[%s] %s #%u, %.0f s left\n", place(p, at, sizeof(at)), benchmark,
 			repetition + 1, left);
 		break;
 	case PROGRESS_JSON:

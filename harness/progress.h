@@ -16,11 +16,14 @@ struct progress {
 	size_t total, done; /* repetitions of benchmarks */
 	uint64_t start_ns; /* CLOCK_MONOTONIC */
 	uint64_t shown_ns; /* of the last plain line */
+	uint64_t deadline_ns; /* CLOCK_MONOTONIC; 0: it ends with the last step */
 	uint64_t expected_ns; /* before anything is known: of one step */
 };
 
 /* word: auto, tty, plain, json or none; auto is tty where stderr is a terminal, else plain. */
 void progress_begin(struct progress *p, const char *word, size_t total, uint64_t step_ns);
+/* It ends at that time (CLOCK_MONOTONIC), however many steps that are. */
+void progress_until(struct progress *p, uint64_t deadline_ns);
 /* A repetition of the benchmark begins. */
 void progress_step(struct progress *p, const char *benchmark, unsigned repetition);
 /* It has ended. */

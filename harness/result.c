@@ -12,6 +12,7 @@
 
 #include "harness/noise.h"
 #include "harness/result_time.h"
+#include "harness/statistics_location.h"
 
 /* Repetitions that differ by more than this part of their median are unsteady. */
 #define UNSTEADY 0.25
@@ -21,19 +22,10 @@
  * moment before it was pinned, or a neighbour's fault have made a page on its behalf. */
 #define ELSEWHERE 0.01
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 double result_median(double *values, size_t count)
 {
-	if (!count)
-		return NAN;
-	qsort(values, count, sizeof(*values), compare);
-	return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+	statistics_sort(values, count);
+	return statistics_median(values, count);
 }
 
 static void *allocate(size_t count, size_t size)

@@ -159,6 +159,9 @@ int session_try_engines(struct session *s)
 		bool is_auto = strcmp(b->pages, "auto") == 0;
 		int rc;
 
+		/* Bare runs find out when they measure. */
+		if (s->options->bare && !is_auto)
+			continue;
 		/* Floors have no engine. */
 		if (!b->translator || is_tried(s, b) || s->result.benchmarks[i].error[0])
 			continue;

@@ -15,7 +15,7 @@ run --version --json
 check "--version --json" is_json "$out" 'j["name"] == "faultline"'
 run --completion
 check "the completion is bash" bash -n <<<"$out"
-for command in run list info report export new; do
+for command in run list info report export new versus compare gate; do
 	run "$command" --help
 	expect "$command --help" 0 "Usage: faultline $command"
 done
@@ -30,7 +30,7 @@ wrong()
 	[ -z "$out" ] || { out="stdout: $out"; report 1 "$name: nothing on stdout"; }
 }
 wrong "unknown command" 'did you mean run\?' runn
-wrong "a command of a later issue" 'unknown command "versus"' versus a b
+wrong "a command of a later issue" 'unknown command "stress"' stress a b
 wrong "unknown global option" 'did you mean --version' --versio
 wrong "unknown workload" '"fault-anom".*did you mean fault-anon\?' run fault-anom
 wrong "unknown option" 'did you mean --threads\?' run --thread 1

@@ -9,7 +9,8 @@
  *
  * Each operation is run by a child process of its own, which prints "PID NAME TIMES". Counted is
  * what count_measured() calls, by name: without valgrind this is a plain program that does
- * the same and counts nothing, so it needs no header of valgrind.
+ * the same and counts nothing, so it needs no header of valgrind. The program count-host is made of
+ * the same sources and counts calls of the host (count_host.h).
  */
 #include "tests/count/count.h"
 
@@ -21,6 +22,7 @@
 
 #include "engine/fail.h"
 #include "engine/rcu.h"
+#include "tests/count/count_host.h"
 
 #define SPAN_BYTES (UINT64_C(4) << 30)
 
@@ -99,7 +101,7 @@ static void scene_open(struct count_scene *c)
 	memset(c->buffer, 'b', MM_PAGE_SIZE);
 	REQUIRE(!mm_thread_enter());
 	REQUIRE(!mm_create(&opts, &c->mm));
-	REQUIRE(!mm_space_create(c->mm, &host_space_none, 0, &c->space));
+	REQUIRE(!mm_space_create(c->mm, COUNT_SPACE, &c->space));
 }
 
 static void scene_close(struct count_scene *c)
@@ -132,7 +134,9 @@ static void run_op(const struct count_op *op)
 	scene_open(&c);
 	op->prepare(&c);
 	mm_rcu_barrier(); /* what the preparation freed is back, at no moment of its own choice */
+	count_host_begin();
 	count_measured(op, &c);
+	count_host_end(op);
 	REQUIRE(!c.error);
 	op->verify(&c);
 	mm_check(c.mm);
@@ -154,7 +158,7 @@ static int run_in_child(const struct count_op *op)
 		fprintf(stderr, "count: %s failed\n", op->name);
 		return 1;
 	}
-	printf("%d %s %u\n", (int)pid, op->name, op->times);
+	COUNT_LINE(pid, op);
 	return 0;
 }
 

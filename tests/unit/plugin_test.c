@@ -82,6 +82,8 @@ static void test_promises(void **state)
 	t.struct_size = offsetof(struct translator, batch);
 	refused(&t, sizeof(t), "TRANSLATOR_CAN_BATCH, but its table has no batch");
 	t.capabilities &= ~(uint64_t)TRANSLATOR_CAN_BATCH;
+	refused(&t, sizeof(t), "TRANSLATOR_CAN_MOVE, but its table has no move");
+	t.capabilities &= ~(uint64_t)TRANSLATOR_CAN_MOVE;
 	assert_int_equal(check(&t, sizeof(t)), 0);
 	t.write = NULL;
 	refused(&t, sizeof(t), "CAN_IO, but its table has no write");

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * versus.h - pairs of samples of two sides, for as long as there is time and they are needed.
+ *
+ * Rounds go over the workloads in a random order; in each a pair of every workload is taken, A and
+ * B right after one another, in an order that is random in one round and swapped in the next. So a
+ * drift of the machine is in both, and whatever comes of being first is in both as often. Each
+ * sample is a process of its own. Main thread only.
+ */
+#pragma once
+
+#include "harness/progress.h"
+#include "harness/result_dir.h"
+#include "harness/side.h"
+
+#define VERSUS_WORKLOADS_MAX 256
+/* A fifth of what counts as the same: then a change as large as that is not missed. */
+#define VERSUS_PRECISION 5
+/* Short samples and many of them: noise comes and goes in the time of a few. */
+#define VERSUS_DURATION_NS UINT64_C(100000000)
+
+struct versus {
+	const char *command; /* for messages: "versus", "gate" */
+	const struct options *options;
+	const struct side *sides; /* A, B */
+	const char **workloads;
+	size_t workload_count;
+	uint64_t seed, duration_ns, deadline_ns; /* deadline: CLOCK_MONOTONIC */
+	double precision; /* a benchmark has enough when its interval is this narrow to each side */
+	struct result_dir *dir; /* pairs are appended to its samples.ndjson */
+	struct pairs pairs; /* the result */
+	json_t *notes; /* array of what is not compared, and why; owned by the caller */
+	int code; /* of what failed, CODE_OK if nothing did */
+	bool interrupted;
+};
+
+/* --duration, or VERSUS_DURATION_NS. */
+uint64_t versus_duration(const struct options *options);
+
+/* Takes pairs until each benchmark has enough, or the time is over, or it is asked to stop. */
+void versus_measure(struct versus *versus);
+
+/*
+ * The workloads to compare: those that were named, or all that both sides have and are no floors.
+ * What only one of them has is noted. 0, or -EINVAL with a sentence.
+ */
+int versus_choose(struct versus *versus, char *const *named, size_t count, char *error, size_t size)
+	__attribute__((warn_unused_result));
+/* Options that were given and one of the sides does not know, noted. */
+void versus_note_options(struct versus *versus);
+void versus_note(struct versus *versus, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));

@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# versus.sh - two sides in pairs: the verdict and its exit code, binaries and translators, what is
+# not compared, what is wrong with the words.
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
+
+# Eight pairs, the fewest that a verdict is drawn from, however long they take.
+pair=(--duration 5ms --pairs 8 --budget 2m --progress none)
+
+# Noise may leave a throughput open: 5. What it may not do is raise an alarm.
+no_alarm()
+{
+	[ "$code" -eq 5 ] && code=0
+	expect "$1" 0 "$2"
+}
+
+run versus delay:op=fault:pct=0:inner=memmap delay:op=fault:pct=300:inner=memmap fault-anon "${pair[@]}" --out "$tmp/a" --json
+check "one operation made slower is found" [ "$code" -eq 1 ]
+check "its median regressed, and the figures say how much" is_json "$out" \
+	'(lambda m: m["p50"]["verdict"] == "regressed" and m["p50"]["change_percent"] > 50
+	and m["p50"]["interval_percent"][0] <= m["p50"]["change_percent"] <= m["p50"]["interval_percent"][1])(j["benchmarks"][0]["metrics"])'
+check "the floor and the smallest detectable change are there" is_json "$out" \
+	'all(m["floor_percent"] >= 0 and m["detectable_percent"] > 0 for b in j["benchmarks"] for n, m in b["metrics"].items() if n != "tail")'
+check "pairs are kept one a line, in both orders" python3 -c 'import json, sys
+lines = [json.loads(l) for l in open(sys.argv[1])]
+assert {l["order"] for l in lines} == {"AB", "BA"} and len(lines) >= 8
+assert [l["pair"] for l in lines] == list(range(len(lines)))
+orders = [l["order"] for l in lines]
+assert all(a != b for a, b in zip(orders[::2], orders[1::2])), orders' "$tmp/a/samples.ndjson"
+check "versus.json is what was printed" diff <(echo "$out" | python3 -m json.tool --sort-keys | grep -E '"(verdict|pairs|exit_code)"') \
+	<(python3 -m json.tool --sort-keys "$tmp/a/versus.json" | grep -E '"(verdict|pairs|exit_code)"')
+check "nothing of the samples is left over" [ "$(find "$tmp/a" | wc -l)" -eq 3 ]
+
+cp "$faultline" "$tmp/other"
+run versus "$faultline" "$tmp/other" fault-anon --translator null "${pair[@]}" --within 50% --allow 50% --out "$tmp/b"
+no_alarm "two binaries" 'p50 .*same within 50 %'
+no_alarm "the floor, the detectable change and the verdict in words" 'A/A floor +detectable +verdict'
+check "both versions are named" [ "$(grep -c '^[AB]  .*(faultline [0-9.]* (commit' <<<"$out")" -eq 2 ]
+
+# A binary that knows less: what both know is compared, the rest is named.
+cat >"$tmp/older" <<END
+#!/bin/bash
+case "\$*" in
+"run --help") "$faultline" run --help | grep -v -e --bare -e --pages ;;
+"list workloads --json") echo '[{"name":"fault-anon"},{"name":"gone"}]' ;;
+*--bare*|*--pages*) echo "unknown option" >&2; exit 2 ;;
+*) exec "$faultline" "\$@" ;;
+esac
+END
+chmod +x "$tmp/older"
+run versus "$faultline" "$tmp/older" --translator null --pages 4k "${pair[@]}" --within 50% --allow 50% --out "$tmp/c"
+no_alarm "an older binary is asked for what it knows" '^fault-anon/pages=4k.*pairs\)'
+no_alarm "what only one has is named" 'not compared: gone: only B has it'
+no_alarm "and the other way round" 'not compared: fork: only A has it'
+no_alarm "options too" 'not compared: --pages: B does not know it'
+
+run versus null null fault-anon --duration 5ms --pairs 2 --progress none --out "$tmp/d"
+expect "too few pairs decide nothing" 5 'not decided'
+run versus null null fault-anon translate refcount-own --duration 5ms --budget 1ms --progress none --out "$tmp/g"
+expect "a budget is kept, and what it left out is named" 5 'translate: the time was over'
+run versus null "$PWD/build/release/tests/plugins/crashes.so" fault-anon "${pair[@]}" --unchecked --out "$tmp/e"
+expect "a side that crashes is no verdict" 6 'crash|SIGSEGV'
+
+"$faultline" versus null null fault-anon --duration 5ms --budget 60s --within 0.1% --progress none --out "$tmp/f" >"$tmp/out" 2>&1 &
+child=$!
+for _ in $(seq 200); do
+	[ -f "$tmp/f/samples.ndjson" ] && [ "$(wc -l <"$tmp/f/samples.ndjson")" -ge 2 ] && break
+	sleep 0.1
+done
+kill -INT $child
+wait $child
+code=$?
+out=$(cat "$tmp/out") err=''
+expect "interrupted: what there is, and 130" 130 'Interrupted'
+check "and in the file" is_json_file "$tmp/f/versus.json" 'j["interrupted"] and j["exit_code"] == 130'
+
+wrong()
+{
+	local name=$1 text=$2
+
+	shift 2
+	run versus "$@"
+	expect "$name" 2 "$text"
+}
+wrong "one side" 'two sides are needed' memmap
+wrong "an unknown translator" 'did you mean memmap\?' memmap memap
+wrong "no faultline binary" 'is not a faultline binary' memmap /bin/true
+wrong "a file that is no program" 'cannot be executed' memmap ./README.md
+wrong "an unknown workload" 'unknown workload "fault-anom"' memmap null fault-anom
+wrong "a broken percentage" 'is not a percentage' memmap null --within much
+wrong "too many percent" 'from 0% to 50%' memmap null --within 80%
+wrong "no pairs" "from 1 to 10000" memmap null --pairs 0
+wrong "a broken budget" 'is not a time' memmap null --budget 2y
+wrong "a directory that is in use" 'is not empty' memmap null fault-anon --out "$tmp/a"
+done_testing
