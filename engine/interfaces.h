@@ -86,9 +86,8 @@ struct mappable_ops {
 	/* Makes a range a hole (MADV_REMOVE). NULL: -EOPNOTSUPP. */
 	int (*punch)(struct mappable *m, struct mappable_range mr);
 	/*
-	 * For mm_check(), at a quiescent point: each run of pages that m holds, one reference a
-	 * page, with the offsets that it translates to them; and its mappings, in parts as m keeps
-	 * them. NULL: m holds nothing, m keeps no mappings.
+	 * For mm_check(), at a quiescent point: runs of pages that m holds, one reference a page,
+	 * and the offsets they are at; its mappings, in parts. NULL: m holds, keeps none.
 	 */
 	void (*visit_pages)(struct mappable *m, mappable_pages_fn visit, void *arg);
 	void (*visit_mappings)(struct mappable *m, mappable_mapping_fn visit, void *arg);
@@ -193,8 +192,7 @@ static inline void mappable_visit_mappings(struct mappable *m, mappable_mapping_
 struct mapping_identity_ops {
 	void (*inc_ref)(struct mapping_identity *id); /* any context, never blocks */
 	void (*dec_ref)(struct mapping_identity *id); /* may destroy: no lock held */
-	/* The same for references that mappings have, or who found id in one; they come and go on
-	 * all CPUs, so they may be counted apart. Both NULL: they are not. */
+	/* The same for references of mappings, which come and go on all CPUs, or NULL both. */
 	void (*inc_mapped)(struct mapping_identity *id);
 	void (*dec_mapped)(struct mapping_identity *id);
 	/* Writes the name for maps listings, NUL-terminated, at most size bytes. */

@@ -240,18 +240,10 @@ uint32_t memory_file_page_at(struct memory_file *mf, const struct file *f, uint6
 enum page_class memory_file_class(struct memory_file *mf, uint32_t page);
 int memory_file_node(struct memory_file *mf, uint32_t page); /* asked: the chunk's node */
 
-/* ---- got: read back from the kernel ---- */
-/* The NUMA node on which the page really is (move_pages), or -errno (-ENOENT: not backed). */
-int memory_file_node_of(struct memory_file *mf, uint32_t page);
-/* The page size in bytes with which the kernel maps our view of the page: 4096, 2097152, 2^30
- * (smaps KernelPageSize, ShmemPmdMapped), or -errno. Slow: parses /proc/self/smaps. */
-int64_t memory_file_kernel_page_size(struct memory_file *mf, uint32_t page);
+/* ---- all of it ---- */
 /* Makes `bytes` of class memory resident and retained ahead of use; returns bytes done. */
 uint64_t memory_file_prefault(struct memory_file *mf, int node, enum page_class cls, uint64_t bytes)
 	MAY_LOCK_PLATFORM;
-/* Whether huge pages of the class can be had now: 0, or -errno; *why is a sentence with what to
- * do (static storage). */
-int memory_file_probe(enum page_class cls, const char **why);
 void memory_file_get_stat(struct memory_file *mf, struct memory_file_stat *out) MAY_LOCK_ARENA;
 /* Invariants of counts, blocks and free lists at a quiescent point; mm_fail on a breach. */
 void memory_file_check(struct memory_file *mf) MAY_LOCK_ARENA;

@@ -133,15 +133,15 @@ static void pool_settle(struct memory_pool *pool, struct memory_block *b,
 	}
 }
 
-/* Takes over what other CPUs freed. */
-static void pool_drain(struct memory_pool *pool, struct memory_block **surplus)
+static void drain_queue(struct memory_pool *pool, struct memory_queue *queue,
+			struct memory_block **surplus)
 {
-	struct memory_block *b = atomic_load_explicit(&pool->remote_head, memory_order_relaxed);
+	struct memory_block *b = atomic_load_explicit(&queue->head, memory_order_relaxed);
 	uint32_t taken = 0;
 
 	if (!b)
 		return;
-	b = atomic_exchange_explicit(&pool->remote_head, NULL, memory_order_acquire);
+	b = atomic_exchange_explicit(&queue->head, NULL, memory_order_acquire);
 	while (b) {
 		struct memory_block *next =
 			atomic_load_explicit(&b->remote_next, memory_order_relaxed);
@@ -160,7 +160,14 @@ static void pool_drain(struct memory_pool *pool, struct memory_block **surplus)
 		taken++;
 		b = next;
 	}
-	atomic_fetch_sub_explicit(&pool->remote_length, taken, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&queue->length, taken, memory_order_relaxed);
+}
+
+/* Takes over what other CPUs freed. */
+static void pool_drain(struct memory_pool *pool, struct memory_block **surplus)
+{
+	for (unsigned i = 0; i < POOL_QUEUES; i++)
+		drain_queue(pool, &pool->remote[i], surplus);
 }
 
 /* Gives empty blocks that no pool knows any more to the arena. */
@@ -295,6 +302,7 @@ static void free_remotely(struct memory_file *mf, struct memory_block *b,
 			  const struct memory_bits *bits) MAY_LOCK_ARENA
 {
 	struct memory_pool *pool = &mf->private->pools[b->owner];
+	struct memory_queue *queue = &pool->remote[memory_block_index(mf, b) % POOL_QUEUES];
 	struct memory_block *surplus = NULL, *head;
 	uint32_t old, length;
 
@@ -309,12 +317,12 @@ static void free_remotely(struct memory_file *mf, struct memory_block *b,
 		;
 	if (old & 1)
 		return; /* queued already; the block may not be ours to look at any more */
-	length = atomic_fetch_add_explicit(&pool->remote_length, 1, memory_order_relaxed);
-	head = atomic_load_explicit(&pool->remote_head, memory_order_relaxed);
+	length = atomic_fetch_add_explicit(&queue->length, 1, memory_order_relaxed);
+	head = atomic_load_explicit(&queue->head, memory_order_relaxed);
 	do {
 		atomic_store_explicit(&b->remote_next, head, memory_order_relaxed);
 	} while (!atomic_compare_exchange_weak_explicit(
-		&pool->remote_head, &head, b, memory_order_release, memory_order_relaxed));
+		&queue->head, &head, b, memory_order_release, memory_order_relaxed));
 	/* An owner that allocates no more must not keep memory for ever. */
 	if (length >= POOL_REMOTE_MAX && pool_try_lock(pool)) {
 		pool_drain(pool, &surplus);

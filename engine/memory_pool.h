@@ -13,6 +13,17 @@
 
 #include "engine/memory_chunk.h"
 
+/* Blocks of a pool in which other CPUs have freed pages. */
+struct memory_queue {
+	_Atomic(struct memory_block *) head;
+	_Atomic uint32_t length; /* about */
+} __attribute__((aligned(64)));
+
+/* By the number of the block, so that who frees in neighbouring blocks meets nobody. */
+#define POOL_QUEUES 8
+/* Blocks in one of them from which on the one who frees tries to drain the pool himself. */
+#define POOL_REMOTE_MAX 4
+
 struct memory_pool {
 	_Atomic uint32_t lock;
 	struct memory_block *current; /* where pages come from; on no list */
@@ -20,12 +31,8 @@ struct memory_pool {
 	struct memory_block *list; /* blocks with free pages */
 	unsigned hint; /* word of current to look at first */
 	_Atomic uint64_t zeroed_pages; /* by threads of this CPU */
-	_Atomic(struct memory_block *) remote_head __attribute__((aligned(64)));
-	_Atomic uint32_t remote_length; /* blocks queued, about */
+	struct memory_queue remote[POOL_QUEUES];
 } __attribute__((aligned(64)));
-
-/* Queued blocks from which on the one who frees tries to drain the pool himself. */
-#define POOL_REMOTE_MAX 32
 
 /* Gives one page back whose word says MEMORY_PAGE_SINGLE and whose last reference is gone. */
 void memory_pool_free(struct memory_file *mf, uint32_t page, uint32_t old) MAY_LOCK_ARENA;

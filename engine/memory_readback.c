@@ -12,6 +12,8 @@
  *
  * No locks.
  */
+#include "engine/memory_readback.h"
+
 #include <errno.h>
 #include <stdio.h>
 

@@ -12,6 +12,7 @@
 #include "engine/os_memory.h"
 #include "engine/space.h"
 #include "engine/space_check.h"
+#include "engine/memory_readback.h"
 
 struct audit {
 	struct memory_file *mf;

@@ -32,7 +32,7 @@ static unsigned weighted(uint64_t mask, const uint8_t *weights, uint64_t index)
 
 	for (uint64_t left = mask; left; left &= left - 1)
 		sum += weight_of(weights, (unsigned)__builtin_ctzll(left));
-	index %= sum;
+	index = sum ? index % sum : 0;
 	for (uint64_t left = mask;; left &= left - 1) {
 		unsigned node = (unsigned)__builtin_ctzll(left);
 

@@ -166,13 +166,27 @@ void refcache_add_at(struct refcache *rc, unsigned cpu, uint32_t page, uint32_t 
 	table_unlock(rc, cpu);
 }
 
-void refcache_inc_slow(struct refcache *rc, uint32_t page)
+/* Adds to the delta of the page in this CPU's table, if it is there. */
+static inline bool refcache_hit(struct refcache *rc, uint32_t page, uint32_t delta)
 {
+	unsigned cpu = percpu_id();
+
+	return __builtin_expect(rc->sequences, 1) && cpu < rc->cpu_count &&
+	       os_rseq_add(cpu, &rc->cpus[cpu].lock, &rc->cpus[cpu].slots[refcache_slot(page)],
+			   page, delta);
+}
+
+void refcache_inc_sharded(struct refcache *rc, uint32_t page)
+{
+	if (__builtin_expect(refcache_hit(rc, page, 1), 1))
+		return;
 	refcache_add_at(rc, percpu_id() % rc->cpu_count, page, 1);
 }
 
-void refcache_dec_slow(struct refcache *rc, uint32_t page)
+void refcache_dec_sharded(struct refcache *rc, uint32_t page)
 {
+	if (__builtin_expect(refcache_hit(rc, page, UINT32_MAX), 1))
+		return;
 	refcache_add_at(rc, percpu_id() % rc->cpu_count, page, UINT32_MAX);
 	if (atomic_load_explicit(&rc->waiting, memory_order_relaxed) >=
 	    REFCACHE_WAITING * rc->cpu_count)

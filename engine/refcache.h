@@ -62,9 +62,10 @@ uint64_t refcache_bytes(const struct refcache *rc); /* but for the links */
 /* The page, which has one reference and is nobody else's to see yet, is counted in shards from now
  * on. NULL: it is not. */
 void refcache_adopt(struct memory_file *mf, uint32_t page);
-/* The change that is not a hit: by lock. dec may make a pass. */
-void refcache_inc_slow(struct refcache *rc, uint32_t page) MAY_LOCK_LEAF;
-void refcache_dec_slow(struct refcache *rc, uint32_t page) MAY_LOCK_ARENA;
+/* +1 and -1 of a page that is sharded; out of line, so that those who count atomically do not carry
+ * them. dec may make a pass. */
+void refcache_inc_sharded(struct refcache *rc, uint32_t page) MAY_LOCK_LEAF;
+void refcache_dec_sharded(struct refcache *rc, uint32_t page) MAY_LOCK_ARENA;
 /* The same in the table of a certain CPU, below cpu_count. */
 void refcache_add_at(struct refcache *rc, unsigned cpu, uint32_t page, uint32_t delta)
 	MAY_LOCK_LEAF;
@@ -93,24 +94,13 @@ static inline unsigned refcache_slot(uint32_t page)
 	return (page * UINT32_C(0x9e3779b1)) >> (32 - REFCACHE_SLOT_BITS);
 }
 
-/* Adds to the delta of the page in this CPU's table, if it is there. */
-static inline bool refcache_hit(struct refcache *rc, uint32_t page, uint32_t delta)
-{
-	unsigned cpu = percpu_id();
-
-	return __builtin_expect(rc->sequences, 1) && cpu < rc->cpu_count &&
-	       os_rseq_add(cpu, &rc->cpus[cpu].lock, &rc->cpus[cpu].slots[refcache_slot(page)],
-			   page, delta);
-}
-
 /* +1 and -1; false: the page is not sharded, and nothing has changed. */
 static inline bool refcache_inc(struct refcache *rc, const _Atomic uint32_t *count, uint32_t page)
 	MAY_LOCK_LEAF
 {
 	if (!refcache_counts(rc, count))
 		return false;
-	if (__builtin_expect(!refcache_hit(rc, page, 1), 0))
-		refcache_inc_slow(rc, page);
+	refcache_inc_sharded(rc, page);
 	return true;
 }
 
@@ -119,7 +109,6 @@ static inline bool refcache_dec(struct refcache *rc, const _Atomic uint32_t *cou
 {
 	if (!refcache_counts(rc, count))
 		return false;
-	if (__builtin_expect(!refcache_hit(rc, page, UINT32_MAX), 0))
-		refcache_dec_slow(rc, page);
+	refcache_dec_sharded(rc, page);
 	return true;
 }

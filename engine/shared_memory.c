@@ -160,15 +160,24 @@ static uint32_t present_page(void *arg, uint64_t offset)
 	return offset_map_page(&sm->units, offset);
 }
 
+/*
+ * The page at offset, 0 if absent, without a look at the size: what is present is inside, since a
+ * truncation detaches what it cuts off. Whoever gets a page from here while one is about to is
+ * found by its invalidation (lock_order rule 5), as he would be had he come before it.
+ */
+static uint32_t page_inside(struct shared_memory *sm, uint64_t offset)
+{
+	return offset < SHARED_MEMORY_MAX_BYTES ? offset_map_page(&sm->units, offset) : 0;
+}
+
 static int shared_translate(struct mappable *m, struct mappable_range required,
 			    struct mappable_range optional, mm_access at, struct translation *ts,
 			    size_t max, size_t *count) MAY_LOCK_DATA
 {
 	struct shared_memory *sm = of_mappable(m);
 	mm_access perms = MM_ANY_ACCESS;
-	uint64_t limit = size_limit(sm);
-	uint64_t end = least(required.end, limit);
-	uint64_t next;
+	uint64_t limit, end, next;
+	uint32_t page = 0;
 	int rc = 0;
 
 	*count = 0;
@@ -177,24 +186,26 @@ static int shared_translate(struct mappable *m, struct mappable_range required,
 	if (!access_superset_of(perms, at))
 		return -EACCES;
 
-	if (max && end == required.end && optional.end - optional.start == MM_PAGE_SIZE) {
-		/* a fault of one page, in brief */
-		uint32_t page;
-
-		rc = need_page(sm, required.start, &page);
+	if (max &&
+	    optional.end - optional.start == MM_PAGE_SIZE) { /* a fault of one page, in brief */
+		page = page_inside(sm, required.start);
+		if (!page && required.end <= size_limit(sm))
+			rc = need_page(sm, required.start, &page);
 		if (rc)
 			return rc;
+	}
+	if (page) {
 		ts->source = required;
 		ts->file = memory_file_of(sm->mf, page, &ts->offset);
 		ts->perms = perms;
 		*count = 1;
 		return 0;
 	}
+	limit = size_limit(sm);
+	end = least(required.end, limit);
 	struct translation_pieces p = { .mf = sm->mf, .ts = ts, .max = max, .perms = perms };
 
 	for (uint64_t offset = required.start; !rc && offset < end; offset = next) {
-		uint32_t page;
-
 		next = least(unit_down(sm, offset) + unit_bytes(sm), end);
 		rc = need_page(sm, offset, &page);
 		if (!rc &&

@@ -21,6 +21,7 @@
 #include "engine/mm_numa.h"
 #include "engine/mm_remap.h"
 #include "engine/shared_memory.h"
+#include "engine/memory_readback.h"
 #include "translators/translator.h"
 
 #define FAMILY 1

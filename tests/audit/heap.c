@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * heap.c - see heap.h. Arenas grow upwards at fixed addresses; freed blocks go to a list of their
- * size and arena. Each
- * block begins with a header of 32 bytes, by which an arena can be walked.
+ * size and arena. Each block begins with a header of 32 bytes, by which an arena can be walked.
  *
  * Locks: one spin lock over everything; threads of the audit run one at a time.
  */
@@ -26,7 +25,7 @@ struct header {
 	uint64_t units; /* of the whole block, header and gap included */
 	uint64_t bytes; /* asked for */
 	uint64_t place;
-	uint64_t gap; /* bytes from this header to that of the block */
+	uint64_t gap; /* bytes from the header of the block to that of what malloc returned */
 };
 _Static_assert(sizeof(struct header) == UNIT, "blocks are aligned as their headers are");
 
@@ -86,10 +85,9 @@ static void *allocate(size_t align, size_t bytes, uintptr_t place)
 
 	if (align > UNIT)
 		at = (at + align - 1) / align * align;
-	struct header h = { units, bytes, place, 0 };
+	struct header h = { units, bytes, place, at - UNIT - (uintptr_t)block };
 
 	memcpy(block, &h, sizeof(h));
-	h.gap = at - UNIT - (uintptr_t)block;
 	memcpy((char *)at - UNIT, &h, sizeof(h));
 	trace_add(arenas[i].told, sizeof(arenas[i].told), true, place);
 	return (void *)at;
@@ -126,7 +124,7 @@ bool heap_find(uintptr_t address, struct heap_block *out)
 		memcpy(&h, block, sizeof(h));
 		if (address >= (uintptr_t)block + h.units * UNIT)
 			continue;
-		*out = (struct heap_block){ (uintptr_t)block + UNIT, h.bytes, h.place, i };
+		*out = (struct heap_block){ (uintptr_t)block + h.gap + UNIT, h.bytes, h.place, i };
 		return true;
 	}
 	return false;

@@ -41,7 +41,7 @@ wrong "a plug-in without a path" './mine.so' run --translator mine.so
 wrong "unknown key of a translator" "nokey" run fault-anon --translator null:nokey=1
 wrong "translator option without value" 'not key=value' run --translator null:x
 wrong "unknown pages" 'did you mean 4k\?' run --pages 4kb
-wrong "pages of a later issue" '1g' run --pages 1g
+wrong "pages of another machine" "16k" run --pages 16k
 wrong "address space of a later issue" 'uffd' run --as uffd
 wrong "unknown way to count" 'did you mean sharded\?' run --refs shard
 wrong "unknown placement" 'did you mean scatter\?' run --place scater

@@ -126,7 +126,8 @@ static void peek_agrees(uint64_t page)
 		quick_peeks++;
 	}
 	mm_rcu_read_lock();
-	assert_false(address_map_peek_quick(&map, page, &quick_level, &quick)); /* it cannot be nested */
+	assert_false(
+		address_map_peek_quick(&map, page, &quick_level, &quick)); /* it cannot be nested */
 	mm_rcu_read_unlock();
 }
 

@@ -15,6 +15,7 @@
 #include "engine/mm_io.h"
 #include "engine/space.h"
 #include "engine/test_points.h"
+#include "engine/memory_readback.h"
 #include "tests/unit/hugepages.h"
 
 static const struct mm_opts one_page = { .copy_bytes = MM_PAGE_SIZE };

@@ -10,6 +10,7 @@
 #include "engine/mm_fork.h"
 #include "engine/mm_remap.h"
 #include "engine/test_points.h"
+#include "engine/memory_readback.h"
 
 #define HUGEPAGES 2
 #define HUGEPAGES_POOL "/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages"

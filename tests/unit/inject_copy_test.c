@@ -7,6 +7,7 @@
 #include "tests/unit/inject_fixture.h"
 
 #include "engine/mm_fork.h"
+#include "engine/memory_readback.h"
 #include "tests/unit/hugepages.h"
 
 #define PAGES 32u /* looked at, from BASE: two copy units */

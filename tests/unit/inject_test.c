@@ -6,6 +6,7 @@
 #include "tests/unit/inject_fixture.h"
 
 #include "engine/test_points.h"
+#include "engine/memory_readback.h"
 #include "tests/unit/hugepages.h"
 
 /* ---- making the world ---- */

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "engine/memory_file.h"
+#include "engine/memory_readback.h"
 
 #define HUGEPAGES 24
 #include "tests/unit/hugepages.h"

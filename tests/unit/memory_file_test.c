@@ -23,6 +23,7 @@
 #include "engine/fail.h"
 #include "engine/memory_file.h"
 #include "engine/node_choice.h"
+#include "engine/memory_readback.h"
 #include "tests/unit/hugepages.h"
 
 #define HUGE ((uint32_t)MM_HUGE_PAGES)

@@ -13,6 +13,7 @@
 #include <sched.h>
 
 #include "engine/node_choice.h"
+#include "engine/memory_readback.h"
 
 #define NODES 2u
 #define THREADS 8u

@@ -8,6 +8,8 @@
 #include "engine/mm_advise.h"
 #include "engine/mm_fork.h"
 #include "engine/mm_numa.h"
+#include "engine/node_choice.h"
+#include "engine/memory_readback.h"
 #include "tests/unit/fake_nodes.h"
 
 static void open_on(struct fixture *f, unsigned nodes, const struct host_space_ops *host,

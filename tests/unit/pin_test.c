@@ -20,6 +20,7 @@
 #include "engine/mm_io.h"
 #include "engine/shared_memory.h"
 #include "engine/space.h"
+#include "engine/memory_readback.h"
 #include "tests/unit/hugepages.h"
 
 #define BASE (UINT64_C(1) << 30)

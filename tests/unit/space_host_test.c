@@ -21,6 +21,7 @@
 
 #include "engine/mm.h"
 #include "engine/shared_memory.h"
+#include "engine/memory_readback.h"
 #include "tests/unit/hosts.h"
 #include "tests/unit/hugepages.h"
 
