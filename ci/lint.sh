@@ -180,6 +180,17 @@ check_shell()
 	matching '\.sh$|^\.ci/run$' | xargs -r shellcheck
 }
 
+# The snippets for other people's CI: their form, and that what they call is there.
+check_snippets()
+{
+	command -v yamllint >/dev/null || return 77
+	yamllint --strict -d '{extends: default, rules: {line-length: {max: 100}}}' ci/snippets/*.yml ||
+		return 1
+	grep -ho 'ci/[a-z_]*\.sh' ci/snippets/*.yml | sort -u | while read -r script; do
+		[ -x "$script" ] || { echo "ci/snippets: $script is not there"; exit 1; }
+	done
+}
+
 # arrayIndexThenCheck: lists and strings here end with a sentinel, which is looked at first.
 # autoVariables in hlog.c: the stream that is lent the variable is not used after it.
 check_cppcheck()
@@ -212,7 +223,7 @@ check_tidy()
 }
 
 mkdir -p build/lint
-all=(head length own_header includes list words no_tsa readme shell format header_alone clang cppcheck
+all=(head length own_header includes list words no_tsa readme shell snippets format header_alone clang cppcheck
 	tidy)
 [ $# -eq 0 ] || all=("$@")
 echo "1..${#all[@]}"

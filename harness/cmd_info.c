@@ -33,35 +33,43 @@ static json_t *topology_json(const struct topology *t)
 			 (int)t->package_count, "nodes", (int)t->node_count, "pus", pus);
 }
 
-/* Asks the first translator that has such pages, as a run would. */
-static json_t *pages_json(void)
+/* Asks the translator that is used if none is named, as a run would: can it be had? */
+static json_t *availability(const char *pages, const char *as)
 {
-	static const struct {
-		const char *name;
-		uint64_t needs;
-	} pages[] = { { "4k", 0 },
-		      { "thp", TRANSLATOR_CAN_THP },
-		      { "2m", TRANSLATOR_CAN_HUGE_2M },
-		      { "1g", TRANSLATOR_CAN_HUGE_1G } };
-	json_t *all = json_object();
+	struct translator_engine *engine;
 	struct translator_spec spec;
 	char error[512] = "";
+	json_t *answer;
+	int rc = translator_spec_parse(&spec, option_table[OPTION_TRANSLATOR].value, error,
+				       sizeof(error));
 
-	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
-		struct translator_engine *engine;
-		int rc = translator_spec_parse(&spec, option_table[OPTION_TRANSLATOR].value, error,
-					       sizeof(error));
+	if (!rc)
+		rc = translator_spec_open(&spec, pages, as, "atomic", ENGINE_MEMORY, &engine, error,
+					  sizeof(error));
+	if (!rc)
+		spec.translator->close(engine);
+	answer = rc ? json_pack("{s:b, s:s}", "available", 0, "reason", error)
+		    : json_pack("{s:b}", "available", 1);
+	translator_spec_release(&spec);
+	return answer;
+}
 
-		if (!rc)
-			rc = translator_spec_open(&spec, pages[i].name, "none", "atomic",
-						  ENGINE_MEMORY, &engine, error, sizeof(error));
-		if (!rc)
-			spec.translator->close(engine);
-		put(all, pages[i].name,
-		    rc ? json_pack("{s:b, s:s}", "available", 0, "reason", error)
-		       : json_pack("{s:b}", "available", 1));
-		translator_spec_release(&spec);
-	}
+static json_t *pages_json(void)
+{
+	static const char *const pages[] = { "4k", "thp", "2m", "1g" };
+	json_t *all = json_object();
+
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+		put(all, pages[i], availability(pages[i], "none"));
+	return all;
+}
+
+static json_t *address_spaces_json(void)
+{
+	json_t *all = json_object();
+
+	for (const char *const *as = option_table[OPTION_AS].choices; *as; as++)
+		put(all, *as, availability("4k", *as));
 	return all;
 }
 
@@ -197,6 +205,7 @@ int cmd_info(const struct options *options)
 	put(info, "topology", topology_json(&t));
 	put(info, "timer", timer_json(&clock));
 	put(info, "pages", pages_json());
+	put(info, "as", address_spaces_json());
 	put(info, "costs", costs_json(&clock, &t));
 	put(info, "notes", notes_json(&t, info));
 	if (options->json) {

@@ -189,6 +189,9 @@ static int memmap_open(const struct translator_option *options, struct translato
 		rc = parse_option(options, e, &opts, error, error_size);
 	if (!rc && e->host == &host_space_uffd && host_space_uffd_probe(&why))
 		rc = refuse(error, error_size, -ENODEV, "memmap: as=uffd cannot be had", why);
+	if (!rc && e->host == &host_space_uffd && e->pages == PAGE_1G)
+		rc = refuse(error, error_size, -ENODEV, "memmap: as=uffd cannot be had",
+			    "it shows at most 2 MiB at once, and a page of 1 GiB only whole");
 	if (!rc && e->pages != PAGE_4K && !opts.memory.allow_fallback) {
 		rc = memory_file_probe(e->pages, &why) ? -ENODEV : 0;
 		if (rc)

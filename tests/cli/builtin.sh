@@ -48,4 +48,6 @@ run run refcount-own --translator memmap:refs=shard --duration 10ms --progress n
 expect "another kind there is not" 2 'refs=atomic and sharded'
 run check memmap:refs=sharded --quick
 expect "memmap with sharded counts conforms" 0 'conforms'
+run check memmap:as=uffd:pages=1g --quick
+expect "pages that userfaultfd does not show" 4 'a page of 1 GiB only whole'
 done_testing
