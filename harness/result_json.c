@@ -172,7 +172,7 @@ static json_t *roles_json(const struct result_benchmark *b)
 	return list;
 }
 
-static json_t *placement_json(const struct result *result, const struct result_benchmark *b)
+static json_t *placement_json(const struct result_benchmark *b)
 {
 	json_t *asked = json_object(), *got = json_object(), *cpus = json_array();
 	json_t *threads = json_array(), *nodes = json_object();
@@ -184,9 +184,9 @@ static json_t *placement_json(const struct result *result, const struct result_b
 		json_array_append_new(threads, json_pack("{s:i, s:i}", "cpu", b->workers[i].cpu,
 							 "node", b->workers[i].node));
 	}
-	set(asked, "place", json_string(result->options->text[OPTION_PLACE]));
+	set(asked, "place", json_string(b->plan->options->text[OPTION_PLACE]));
 	set(asked, "cpus", cpus);
-	set(asked, "mem", json_string(result->options->text[OPTION_MEM]));
+	set(asked, "mem", json_string(b->plan->options->text[OPTION_MEM]));
 	set(asked, "pages", json_string(b->plan->pages_asked));
 	if (b->sample_count) {
 		set(got, "threads", threads);
@@ -481,7 +481,7 @@ static json_t *benchmark_json(const struct result *result, const struct result_b
 	set(o, "pages", json_string(b->plan->pages));
 	set(o, "as", json_string(b->plan->as));
 	set(o, "params", params);
-	set(o, "placement", placement_json(result, b));
+	set(o, "placement", placement_json(b));
 	set(o, "threads", integer(b->plan->threads));
 	set(o, "repeats", integer(b->sample_count));
 	set(o, "throughput", throughput_json(b, -1));

@@ -157,7 +157,7 @@ int session_try_engines(struct session *s)
 	if (resolved) {
 		complain("--pages auto: %s", resolved);
 		result_note(&s->result, "--pages auto: %s", resolved);
-		plan_finish(&s->plan, s->options);
+		plan_finish(&s->plan);
 	}
 	return CODE_OK;
 }
