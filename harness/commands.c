@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "harness/export.h"
 #include "harness/isolate.h"
 #include "harness/suggest.h"
 #include "workloads/workload.h"
@@ -21,7 +22,7 @@ const struct command command_table[] = {
 	  FOR_CHECK, cmd_check },
 	{ "compare", "BASE NEW", "two stored results, also of Google Benchmark", FOR_COMPARE,
 	  cmd_compare },
-	{ "export", "gbench|hlog|csv DIR", "a result in another format, on standard output",
+	{ "export", EXPORT_FORMATS " DIR", "a result in another format, on standard output",
 	  FOR_OTHERS, cmd_export },
 	{ "gate", "--baseline X [--candidate Y] [WORKLOAD...]",
 	  "whether a change may go in: exact counts, then pairs, confirmed", FOR_GATE, cmd_gate },
