@@ -26,6 +26,8 @@ const struct command command_table[] = {
 	  FOR_OTHERS, cmd_export },
 	{ "gate", "--baseline X [--candidate Y] [WORKLOAD...]",
 	  "whether a change may go in: exact counts, then pairs, confirmed", FOR_GATE, cmd_gate },
+	{ "history", "add DIR... | show [BENCHMARK...] | changes [BENCHMARK...]",
+	  "results over time: trends, and where they changed", FOR_HISTORY, cmd_history },
 	{ "info", "", "this machine: topology, timer, pages, limits, and what is missing", FOR_INFO,
 	  cmd_info },
 	{ "list", "[workloads|translators|placements|pages|params]", "what can be named",
@@ -89,7 +91,7 @@ static void help(FILE *out)
 {
 	fputs("faultline - times and stresses translators: programs that map addresses to\n"
 	      "offsets in memory-mappable objects, and those to pages of host files.\n\n"
-	      "Usage: faultline COMMAND [OPTION...] [ARGUMENT...]\nCommands:\n",
+	      "Usage: faultline COMMAND [OPTION...] [ARGUMENT...], where COMMAND is one of\n",
 	      out);
 	for (const struct command *c = command_table; c->name; c++)
 		fprintf(out, "  %-8s %s\n", c->name, c->help);

@@ -29,6 +29,7 @@ enum option_id {
 	OPTION_DRY_RUN,
 	OPTION_DURATION,
 	OPTION_FIX,
+	OPTION_INDEX,
 	OPTION_JOB,
 	OPTION_JSON,
 	OPTION_LABEL,
@@ -71,6 +72,7 @@ enum {
 	FOR_VERSUS = 1 << 6,
 	FOR_COMPARE = 1 << 7,
 	FOR_GATE = 1 << 8,
+	FOR_HISTORY = 1 << 9,
 };
 
 struct options {
