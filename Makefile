@@ -21,7 +21,7 @@ export CI CLANG COVERAGE_MIN DEPS FORMAT JOBS
 INCLUDES := -D_GNU_SOURCE -I.
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wvla
 C_WARNINGS := $(WARNINGS) -Wstrict-prototypes -Wmissing-prototypes
-LIBS := -lhwloc -lnuma -lurcu-memb -ljansson -lz -lm -lpthread
+LIBS := -lhwloc -lnuma -lurcu-memb -ljansson -lsqlite3 -lz -lm -lpthread
 
 # The variants. LOCK_CHECK is the run-time lock-order checker, MM_TEST_POINTS the places at which
 # tests can hold a thread inside the engine; neither exists in release.

@@ -8,13 +8,20 @@
 
 #include "harness/commands.h"
 #include "harness/export.h"
+#include "harness/stored.h"
 #include "harness/suggest.h"
 
 const struct export_format export_table[] = {
+	{ "bmf", "Bencher Metric Format", export_bmf },
 	{ "csv", "one row a benchmark and role", export_csv },
 	{ "gbench", "the JSON of Google Benchmark, one entry a repetition", export_gbench },
+	{ "gobench", "the text of Go's benchmarks for benchstat, one line a repetition",
+	  export_gobench },
 	{ "hlog", "one HdrHistogram V2 log, a tagged line for each benchmark and role",
 	  export_hlog },
+	{ "junit", "XML of JUnit: benchmarks as test cases", export_junit },
+	{ "openmetrics", "OpenMetrics text: throughput, summaries of latency, flags",
+	  export_openmetrics },
 	{ 0 },
 };
 
@@ -100,32 +107,49 @@ static int write_wrapped(const struct export_format *format, const char *dir, co
 	return rc;
 }
 
+/* A whole result: what cannot be is refused before any of it is written. An exit code. */
+static int read_result(struct stored *stored, const char *dir)
+{
+	char error[4864] = "";
+	int rc = stored_read(stored, dir, error, sizeof(error));
+
+	if (!rc && stored->google) {
+		snprintf(error, sizeof(error), "%s: is of Google Benchmark, no result of ours",
+			 stored->path);
+		rc = -EINVAL;
+	}
+	if (!rc) {
+		if (stored->remark[0])
+			complain("export: %s: %s", dir, stored->remark);
+		return CODE_OK;
+	}
+	complain("export: %s", error);
+	return rc == -EINVAL ? CODE_USAGE : CODE_FILES;
+}
+
 int cmd_export(const struct options *options)
 {
 	const struct export_format *format;
 	char error[4352] = "";
+	struct stored stored;
 	const char *dir;
-	json_t *result;
-	int rc;
+	int code, rc = 0;
 
 	if (options->argument_count > 0 && !find_format(options->arguments[0]))
 		return CODE_USAGE;
 	if (options->argument_count != 2)
 		return usage_error("export: a format and a result directory are needed: "
-				   "export gbench|hlog|csv DIR");
+				   "export " EXPORT_FORMATS " DIR");
 	format = find_format(options->arguments[0]);
 	dir = options->arguments[1];
-	result = export_load(dir, error, sizeof(error));
-	if (!result) {
-		complain("export: %s", error);
-		return CODE_FILES;
-	}
-	rc = options->json ? write_wrapped(format, dir, result, error, sizeof(error))
-			   : format->write(stdout, dir, result, error, sizeof(error));
-	json_decref(result);
+	code = read_result(&stored, dir);
+	if (!code)
+		rc = options->json ? write_wrapped(format, dir, stored.json, error, sizeof(error))
+				   : format->write(stdout, dir, stored.json, error, sizeof(error));
+	stored_release(&stored);
 	if (rc) {
 		complain("export: %s", error[0] ? error : strerror(-rc));
 		return CODE_FILES;
 	}
-	return CODE_OK;
+	return code;
 }

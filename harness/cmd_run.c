@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "harness/env.h"
+#include "harness/job.h"
 #include "harness/limits.h"
 #include "harness/probe.h"
 #include "harness/report.h"
@@ -165,7 +166,7 @@ static int write_circumstances(struct session *s)
 	json_decref(env);
 	if (!ini)
 		abort();
-	options_write_ini(s->options, ini);
+	job_write(s->options, &s->plan, ini);
 	if (fclose(ini))
 		abort();
 	if (!rc)
@@ -240,17 +241,14 @@ static void print_result(const struct session *s)
 	printf("%s/%s\n", s->dir.path, s->options->bare ? "result.json" : "report.html");
 }
 
-static bool anything_named(const struct session *s)
+static bool anything_asked(const struct session *s)
 {
 	/* Floors alone are a result only if nothing else was asked for. */
 	for (size_t i = 0; i < s->plan.count; i++) {
-		for (size_t j = 0; j < s->options->argument_count; j++) {
-			if (strcmp(s->plan.benchmarks[i].workload->name,
-				   s->options->arguments[j]) == 0)
-				return true;
-		}
+		if (s->plan.benchmarks[i].asked)
+			return true;
 	}
-	return s->plan.quick && s->plan.count;
+	return false;
 }
 
 /* With a plan: all the rest. An exit code. */
@@ -306,7 +304,7 @@ int cmd_run(const struct options *options)
 	struct session s = { .options = options, .dir = { .fd = -1, .samples = -1 } };
 	int code = prepare(&s);
 
-	if (!code && !anything_named(&s)) {
+	if (!code && !anything_asked(&s)) {
 		for (size_t i = 0; i < s.plan.skip_count; i++)
 			complain("run: %s: %s", s.plan.skips[i].workload, s.plan.skips[i].reason);
 		code = s.code ? s.code : CODE_MACHINE;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "harness/export.h"
 #include "harness/isolate.h"
 #include "harness/suggest.h"
 #include "workloads/workload.h"
@@ -21,10 +22,12 @@ const struct command command_table[] = {
 	  FOR_CHECK, cmd_check },
 	{ "compare", "BASE NEW", "two stored results, also of Google Benchmark", FOR_COMPARE,
 	  cmd_compare },
-	{ "export", "gbench|hlog|csv DIR", "a result in another format, on standard output",
+	{ "export", EXPORT_FORMATS " DIR", "a result in another format, on standard output",
 	  FOR_OTHERS, cmd_export },
 	{ "gate", "--baseline X [--candidate Y] [WORKLOAD...]",
 	  "whether a change may go in: exact counts, then pairs, confirmed", FOR_GATE, cmd_gate },
+	{ "history", "add DIR... | show [BENCHMARK...] | changes [BENCHMARK...]",
+	  "results over time: trends, and where they changed", FOR_HISTORY, cmd_history },
 	{ "info", "", "this machine: topology, timer, pages, limits, and what is missing", FOR_INFO,
 	  cmd_info },
 	{ "list", "[workloads|translators|placements|pages|params]", "what can be named",
@@ -88,7 +91,7 @@ static void help(FILE *out)
 {
 	fputs("faultline - times and stresses translators: programs that map addresses to\n"
 	      "offsets in memory-mappable objects, and those to pages of host files.\n\n"
-	      "Usage: faultline COMMAND [OPTION...] [ARGUMENT...]\nCommands:\n",
+	      "Usage: faultline COMMAND [OPTION...] [ARGUMENT...], where COMMAND is one of\n",
 	      out);
 	for (const struct command *c = command_table; c->name; c++)
 		fprintf(out, "  %-8s %s\n", c->name, c->help);

@@ -47,6 +47,7 @@ int cmd_compare(const struct options *options);
 int cmd_doctor(const struct options *options); /* info --doctor */
 int cmd_export(const struct options *options);
 int cmd_gate(const struct options *options);
+int cmd_history(const struct options *options);
 int cmd_info(const struct options *options);
 int cmd_list(const struct options *options);
 int cmd_new(const struct options *options);

@@ -10,6 +10,9 @@
 #include <jansson.h>
 #include <stdio.h>
 
+/* The names of the table. */
+#define EXPORT_FORMATS "bmf|csv|gbench|gobench|hlog|junit|openmetrics"
+
 struct export_format {
 	const char *name;
 	const char *help;
@@ -19,9 +22,13 @@ struct export_format {
 /* Sorted by name, ends with a NULL name. */
 extern const struct export_format export_table[];
 
+int export_bmf(FILE *out, const char *dir, const json_t *result, char *error, size_t size);
 int export_csv(FILE *out, const char *dir, const json_t *result, char *error, size_t size);
 int export_gbench(FILE *out, const char *dir, const json_t *result, char *error, size_t size);
+int export_gobench(FILE *out, const char *dir, const json_t *result, char *error, size_t size);
 int export_hlog(FILE *out, const char *dir, const json_t *result, char *error, size_t size);
+int export_junit(FILE *out, const char *dir, const json_t *result, char *error, size_t size);
+int export_openmetrics(FILE *out, const char *dir, const json_t *result, char *error, size_t size);
 
 /* DIR/result.json; NULL with a sentence in error. A new reference. */
 json_t *export_load(const char *dir, char *error, size_t size);

@@ -10,6 +10,7 @@
 #include "harness/env.h"
 #include "harness/gate.h"
 #include "harness/html.h"
+#include "harness/openmetrics.h"
 
 struct findings gate_findings(const struct gate *g)
 {
@@ -167,28 +168,15 @@ void gate_junit(FILE *out, const struct gate *g)
 	fputs("</testsuite>\n", out);
 }
 
-/* A label's value. */
-static void label(FILE *out, const char *text)
-{
-	for (; *text; text++) {
-		if (*text == '\n')
-			fputs("\\n", out);
-		else if (*text == '"' || *text == '\\')
-			fprintf(out, "\\%c", *text);
-		else
-			fputc(*text, out);
-	}
-}
-
 static void family(FILE *out, const struct gate *g, const char *name, const char *help,
 		   double (*value)(const struct pairs_finding *f))
 {
-	fprintf(out, "# TYPE %s gauge\n# HELP %s %s\n", name, name, help);
+	openmetrics_family(out, name, "gauge", NULL, help);
 	for (size_t i = 0; i < g->first.count * PAIRS_METRICS; i++) {
 		if (isnan(value(&g->first_findings[i])))
 			continue;
 		fprintf(out, "%s{benchmark=\"", name);
-		label(out, g->first.benchmarks[i / PAIRS_METRICS].name);
+		openmetrics_label(out, g->first.benchmarks[i / PAIRS_METRICS].name);
 		fprintf(out, "\",metric=\"%s\"} %.9g\n", pairs_metric_names[i % PAIRS_METRICS],
 			value(&g->first_findings[i]));
 	}

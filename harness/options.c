@@ -225,6 +225,7 @@ const struct option option_table[OPTION_COUNT] = {
 			.value = "none",
 			.choices = as_choices,
 			.list = true,
+			.varies = true,
 			.commands = FOR_RUN | FOR_GATE | FOR_VERSUS,
 			.help = "what the host sees: nothing, or real mappings, by mmap "
 				"or by userfaultfd" },
@@ -284,11 +285,23 @@ const struct option option_table[OPTION_COUNT] = {
 			 .sets = offsetof(struct options, fix),
 			 .commands = FOR_INFO,
 			 .help = "with --doctor: record what is set, and set it right" },
+	[OPTION_INDEX] = { .name = "index",
+			   .metavar = "FILE",
+			   .value = "",
+			   .parse = parse_not_empty,
+			   .commands = FOR_HISTORY,
+			   .help = "the index [$XDG_DATA_HOME/faultline/history.sqlite]" },
+	[OPTION_JOB] = { .name = "job",
+			 .metavar = "FILE",
+			 .value = "",
+			 .parse = parse_not_empty,
+			 .commands = FOR_RUN,
+			 .help = "options and workloads from a job file (job.ini of a result)" },
 	[OPTION_JSON] = { .name = "json",
 			  .value = "no",
 			  .sets = offsetof(struct options, json),
 			  .commands = FOR_RUN | FOR_OTHERS | FOR_REPORT | FOR_CHECK | FOR_NEW |
-				      FOR_INFO | FOR_VERSUS | FOR_COMPARE | FOR_GATE,
+				      FOR_INFO | FOR_VERSUS | FOR_COMPARE | FOR_GATE | FOR_HISTORY,
 			  .help = "print JSON on standard output" },
 	[OPTION_LABEL] = { .name = "label",
 			   .metavar = "TEXT",
@@ -303,6 +316,7 @@ const struct option option_table[OPTION_COUNT] = {
 			 .metavar = "local|bind:N|interleave|preferred:N|weighted[:N=W,...]",
 			 .value = "local",
 			 .parse = parse_mem,
+			 .varies = true,
 			 .commands = FOR_RUN | FOR_GATE | FOR_VERSUS,
 			 .help = "NUMA policy of the memory" },
 	[OPTION_MEMORY_MAX] = { .name = "memory-max",
@@ -320,13 +334,14 @@ const struct option option_table[OPTION_COUNT] = {
 	[OPTION_OUT] = { .name = "out",
 			 .metavar = "DIR",
 			 .value = "",
-			 .commands = FOR_RUN | FOR_REPORT | FOR_GATE | FOR_VERSUS,
+			 .commands = FOR_RUN | FOR_REPORT | FOR_GATE | FOR_VERSUS | FOR_HISTORY,
 			 .help = "result directory, new or empty (results/<UTC>-<host>-<hash8>)" },
 	[OPTION_PAGES] = { .name = "pages",
 			   .metavar = "4k|thp|2m|1g|auto",
 			   .value = "4k",
 			   .choices = pages_choices,
 			   .list = true,
+			   .varies = true,
 			   .commands = FOR_RUN | FOR_GATE | FOR_VERSUS,
 			   .help = "page size of the memory; auto: the largest that can be had" },
 	[OPTION_PAIRS] = { .name = "pairs",
@@ -341,12 +356,14 @@ const struct option option_table[OPTION_COUNT] = {
 			   .parse = parse_param,
 			   .list = true,
 			   .repeats = true,
+			   .varies = true,
 			   .commands = FOR_RUN | FOR_GATE | FOR_VERSUS,
 			   .help = "parameter of the workloads (list params); may be repeated" },
 	[OPTION_PLACE] = { .name = "place",
 			   .metavar = "compact|scatter|cores|node:N|cpus:LIST",
 			   .value = "compact",
 			   .parse = parse_place,
+			   .varies = true,
 			   .commands = FOR_RUN | FOR_GATE | FOR_VERSUS,
 			   .help = "which CPUs the threads are pinned to" },
 	[OPTION_PROGRESS] = { .name = "progress",
@@ -363,6 +380,7 @@ const struct option option_table[OPTION_COUNT] = {
 			  .metavar = "OPS",
 			  .value = "",
 			  .parse = parse_rate,
+			  .varies = true,
 			  .commands = FOR_RUN | FOR_GATE | FOR_VERSUS,
 			  .help = "open loop: so many operations begin each second, whatever they "
 				  "take" },
@@ -406,6 +424,7 @@ const struct option option_table[OPTION_COUNT] = {
 			     .metavar = "1,2,4..max",
 			     .value = "1",
 			     .parse = parse_threads,
+			     .varies = true,
 			     .commands = FOR_RUN | FOR_GATE | FOR_VERSUS,
 			     .help = "thread counts; A..B doubles from A to B (quick suite: 1,2)" },
 	[OPTION_TOPOLOGY] = { .name = "topology",
@@ -419,6 +438,7 @@ const struct option option_table[OPTION_COUNT] = {
 				.value = "memmap",
 				.parse = parse_not_empty,
 				.repeats = true,
+				.varies = true,
 				.commands = FOR_RUN | FOR_GATE | FOR_VERSUS,
 				.help = "NAME or PATH.so, followed by :key=value options; "
 					"side by side with the first" },
@@ -477,12 +497,33 @@ static int check_choices(const struct option *option, const char *value, char *e
 	return -EINVAL;
 }
 
+static const char *place_of(const struct options *options, enum option_id id,
+			    enum option_origin origin, char *buffer, size_t size)
+{
+	const struct option *option = &option_table[id];
+
+	if (origin == ORIGIN_ENVIRONMENT)
+		return option_variable(option, buffer, size);
+	if (origin == ORIGIN_JOB)
+		snprintf(buffer, size, "%s:%u: %s", options->job_path, options->job_line[id],
+			 option->name);
+	else
+		snprintf(buffer, size, "--%s", option->name);
+	return buffer;
+}
+
+const char *options_where(const struct options *options, enum option_id id, char *buffer,
+			  size_t size)
+{
+	return place_of(options, id, options->origin[id], buffer, size);
+}
+
 int options_set(struct options *options, enum option_id id, const char *value,
 		enum option_origin origin, char *error, size_t size)
 {
 	const struct option *option = &option_table[id];
 	bool add = option->repeats && origin == options->origin[id] && origin != ORIGIN_DEFAULT;
-	char reason[256] = "", variable[64], *text;
+	char reason[256] = "", where[4352], *text;
 	int rc;
 
 	if (asprintf(&text, "%s%s%s", add ? options->text[id] : "", add ? "," : "", value) < 0)
@@ -492,17 +533,12 @@ int options_set(struct options *options, enum option_id id, const char *value,
 	if (!rc && option->parse && (*text || origin != ORIGIN_DEFAULT))
 		rc = option->parse(options, text, reason, sizeof(reason));
 	if (rc) {
-		const char *name = option->name;
-
-		if (origin == ORIGIN_ENVIRONMENT)
-			name = option_variable(option, variable, sizeof(variable));
+		place_of(options, id, origin, where, sizeof(where));
 		/* Choices are lists: their reason names the element. */
 		if (option->choices)
-			snprintf(error, size, "%s%s: %s", name == variable ? "" : "--", name,
-				 reason);
+			snprintf(error, size, "%s: %s", where, reason);
 		else
-			snprintf(error, size, "%s%s: \"%s\" %s", name == variable ? "" : "--", name,
-				 value, reason);
+			snprintf(error, size, "%s: \"%s\" %s", where, value, reason);
 		free(text);
 		return -EINVAL;
 	}
@@ -527,127 +563,19 @@ static bool truth(const char *value, bool *yes)
 	return false;
 }
 
-static int parse_environment(struct options *options, unsigned command, char *error, size_t size)
+int options_set_word(struct options *options, enum option_id id, const char *value,
+		     enum option_origin origin, char *error, size_t size)
 {
-	char variable[64];
-	const char *value;
+	char where[4352];
 	bool yes;
-	int rc;
 
-	for (unsigned id = 0; id < OPTION_COUNT; id++) {
-		const struct option *option = &option_table[id];
-
-		value = getenv(option_variable(option, variable, sizeof(variable)));
-		if (!value || !(option->commands & command))
-			continue;
-		if (!option->metavar) {
-			if (!truth(value, &yes)) {
-				snprintf(error, size, "%s: \"%s\" is neither yes nor no", variable,
-					 value);
-				return -EINVAL;
-			}
-			value = yes ? "yes" : "no";
-		}
-		rc = options_set(options, id, value, ORIGIN_ENVIRONMENT, error, size);
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-static int find_option(unsigned command, const char *name, size_t length, enum option_id *found,
-		       char *error, size_t size)
-{
-	const char *names[OPTION_COUNT + 1];
-	char word[64], hint[96];
-	const char *nearest;
-	size_t count = 0;
-
-	snprintf(word, sizeof(word), "%.*s", (int)length, name);
-	for (unsigned id = 0; id < OPTION_COUNT; id++) {
-		if (!(option_table[id].commands & command))
-			continue;
-		if (strcmp(option_table[id].name, word) == 0) {
-			*found = id;
-			return 0;
-		}
-		names[count++] = option_table[id].name;
-	}
-	names[count++] = "help";
-	nearest = suggest_nearest(word, names, count);
-	snprintf(hint, sizeof(hint), " (did you mean --%s?)", nearest ? nearest : "");
-	snprintf(error, size, "unknown option --%s%s", word, nearest ? hint : "");
-	return -EINVAL;
-}
-
-/* argv[*at] starts with "--"; moves *at on to the last argument that it used. */
-static int parse_long(struct options *options, unsigned command, int argc, char **argv, int *at,
-		      char *error, size_t size)
-{
-	const char *name = argv[*at] + 2, *equals = strchr(name, '=');
-	size_t length = equals ? (size_t)(equals - name) : strlen(name);
-	const struct option *option;
-	enum option_id id;
-	int rc;
-
-	if (strcmp(name, "help") == 0) {
-		options->help = true;
-		return 0;
-	}
-	rc = find_option(command, name, length, &id, error, size);
-	if (rc)
-		return rc;
-	option = &option_table[id];
-	if (!option->metavar) {
-		if (equals) {
-			snprintf(error, size, "--%s takes no value", option->name);
+	if (!option_table[id].metavar) {
+		if (!truth(value, &yes)) {
+			snprintf(error, size, "%s: \"%s\" is neither yes nor no",
+				 place_of(options, id, origin, where, sizeof(where)), value);
 			return -EINVAL;
 		}
-		return options_set(options, id, "yes", ORIGIN_COMMAND_LINE, error, size);
+		value = yes ? "yes" : "no";
 	}
-	if (!equals && *at + 1 == argc) {
-		snprintf(error, size, "--%s needs a value: %s", option->name, option->metavar);
-		return -EINVAL;
-	}
-	return options_set(options, id, equals ? equals + 1 : argv[++*at], ORIGIN_COMMAND_LINE,
-			   error, size);
-}
-
-int options_parse(struct options *options, unsigned command, int argc, char **argv, char *error,
-		  size_t size)
-{
-	bool only_arguments = false;
-	int rc = 0;
-
-	memset(options, 0, sizeof(*options));
-	options->arguments = calloc((size_t)argc + 1, sizeof(*options->arguments));
-	if (!options->arguments)
-		abort();
-	for (unsigned id = 0; id < OPTION_COUNT && !rc; id++)
-		rc = options_set(options, id, option_table[id].value, ORIGIN_DEFAULT, error, size);
-	if (!rc)
-		rc = parse_environment(options, command, error, size);
-	for (int i = 1; i < argc && !rc; i++) {
-		if (only_arguments || argv[i][0] != '-' || !argv[i][1]) {
-			options->arguments[options->argument_count++] = argv[i];
-		} else if (strcmp(argv[i], "--") == 0) {
-			only_arguments = true;
-		} else if (strcmp(argv[i], "-h") == 0) {
-			options->help = true;
-		} else if (argv[i][1] == '-') {
-			rc = parse_long(options, command, argc, argv, &i, error, size);
-		} else {
-			snprintf(error, size, "unknown option %s: options begin with --", argv[i]);
-			rc = -EINVAL;
-		}
-	}
-	return rc;
-}
-
-void options_release(struct options *options)
-{
-	for (unsigned id = 0; id < OPTION_COUNT; id++)
-		free(options->text[id]);
-	free(options->arguments);
-	memset(options, 0, sizeof(*options));
+	return options_set(options, id, value, origin, error, size);
 }

@@ -3,8 +3,8 @@
  * options.h - the options of the commands: one table, from which parsing, help, `list params`,
  * completion, the FAULTLINE_* variables and job.ini are all made.
  *
- * The command line wins over the environment, which wins over the default. Not thread-safe;
- * used before any worker exists.
+ * The command line wins over the job file, which wins over the environment, which wins over the
+ * default. Not thread-safe; used before any worker exists.
  */
 #pragma once
 
@@ -29,6 +29,8 @@ enum option_id {
 	OPTION_DRY_RUN,
 	OPTION_DURATION,
 	OPTION_FIX,
+	OPTION_INDEX,
+	OPTION_JOB,
 	OPTION_JSON,
 	OPTION_LABEL,
 	OPTION_LIST,
@@ -58,7 +60,7 @@ enum option_id {
 	OPTION_COUNT,
 };
 
-enum option_origin { ORIGIN_DEFAULT, ORIGIN_ENVIRONMENT, ORIGIN_COMMAND_LINE };
+enum option_origin { ORIGIN_DEFAULT, ORIGIN_ENVIRONMENT, ORIGIN_JOB, ORIGIN_COMMAND_LINE };
 
 /* Which commands know an option. */
 enum {
@@ -71,6 +73,7 @@ enum {
 	FOR_VERSUS = 1 << 6,
 	FOR_COMPARE = 1 << 7,
 	FOR_GATE = 1 << 8,
+	FOR_HISTORY = 1 << 9,
 };
 
 struct options {
@@ -78,6 +81,15 @@ struct options {
 	enum option_origin origin[OPTION_COUNT];
 	char **arguments; /* what is not an option, in order */
 	size_t argument_count;
+	char **job_arguments; /* those of them that a job file said; owned */
+	size_t job_argument_count;
+	char *job_path; /* NULL: no job file */
+	unsigned job_line[OPTION_COUNT]; /* where the job file says it, from 1 */
+	/* One for each group of benchmarks of a job file, complete; none if there is only [run].
+	 * What is not `varies` is the same in all. */
+	struct options *groups;
+	size_t group_count;
+	char *group; /* name of the section that this is of; NULL: [run], or no job file */
 	bool allow_writable, any_machine, bare, doctor, dry_run, fix, help, json, strict_placement,
 		unchecked, undo;
 	double allow, within; /* shares: 0.05 for 5 % */
@@ -98,6 +110,7 @@ struct option {
 	const char *const *choices; /* ends with NULL; NULL: any text that parse accepts */
 	bool list; /* choices are separated by commas */
 	bool repeats; /* given again, it adds to the list */
+	bool varies; /* a section of a job file may change it */
 	unsigned commands; /* FOR_ bits */
 	size_t sets; /* of a switch: offset of the bool of struct options that it sets; or 0 */
 	/* Stores value in options; 0, or -EINVAL with the reason in error. May be NULL. */
@@ -125,6 +138,16 @@ int options_set(struct options *options, enum option_id id, const char *value,
 		enum option_origin origin, char *error, size_t size)
 	__attribute__((warn_unused_result));
 
+/* The same for a word of the environment or of a job file, where a switch is "yes" or "no". */
+int options_set_word(struct options *options, enum option_id id, const char *value,
+		     enum option_origin origin, char *error, size_t size)
+	__attribute__((warn_unused_result));
+
+/* Where an option was said, to begin a sentence with: "--pages", "FAULTLINE_PAGES", or
+ * "FILE:7: pages"; returns buffer. */
+const char *options_where(const struct options *options, enum option_id id, char *buffer,
+			  size_t size);
+
 /* Elements of a comma list; *items is freed by options_list_free. At least one element. */
 size_t options_list(const char *text, char ***items);
 void options_list_free(char **items, size_t count);
@@ -142,5 +165,3 @@ const char *option_variable(const struct option *option, char *buffer, size_t si
 void options_help(unsigned command, FILE *out);
 /* A bash completion script; commands and workloads end with NULL. */
 void options_completion(FILE *out, const char *const *commands, const char *const *workloads);
-/* Everything that decides what a run does, as job.ini. */
-void options_write_ini(const struct options *options, FILE *out);

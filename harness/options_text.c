@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * options_text.c - what is written from the option table: help, completion, job.ini.
+ * options_text.c - what is written from the option table: help, completion.
  */
 #include "harness/options.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 void options_help(unsigned command, FILE *out)
@@ -56,26 +55,4 @@ void options_completion(FILE *out, const char *const *commands, const char *cons
 	      "\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n}\n"
 	      "complete -o default -F _faultline faultline\n",
 	      out);
-}
-
-void options_write_ini(const struct options *options, FILE *out)
-{
-	fputs("; faultline job, fully expanded\n[run]\n", out);
-	if (options->argument_count) {
-		fputs("workload =", out);
-		for (size_t i = 0; i < options->argument_count; i++)
-			fprintf(out, "%s%s", i ? "," : " ", options->arguments[i]);
-		fputc('\n', out);
-	}
-	for (unsigned id = 0; id < OPTION_COUNT; id++) {
-		/* How a run is watched and where it is kept do not decide what it does. */
-		if (id == OPTION_DRY_RUN || id == OPTION_JSON || id == OPTION_OUT ||
-		    id == OPTION_PROGRESS || !(option_table[id].commands & FOR_RUN) ||
-		    !*options->text[id])
-			continue;
-		if (id == OPTION_SEED)
-			fprintf(out, "seed = %" PRIu64 "\n", options->seed);
-		else
-			fprintf(out, "%s = %s\n", option_table[id].name, options->text[id]);
-	}
 }

@@ -3,7 +3,8 @@
  * plan.c - the cross product of what was asked, with floors, threads and CPUs.
  *
  * Floors come first, in the order of their names; then each translator's workloads in the order
- * in which they were named. What a translator cannot do is skipped with the reason.
+ * in which they were named, one group after the other. What a translator cannot do is skipped with
+ * the reason.
  */
 #include "harness/plan.h"
 
@@ -24,13 +25,17 @@
 #define QUICK_DURATION_NS_MIN UINT64_C(20000000)
 #define QUICK_DURATION_NS_MAX UINT64_C(1000000000)
 
+/* Of one group of benchmarks. */
 struct planner {
 	struct plan *plan;
 	const struct options *options;
 	const struct topology *topology;
 	plan_describe *describe;
 	const struct workload *workloads[WORKLOADS_MAX];
-	size_t workload_count;
+	size_t workload_count, asked_count; /* asked: the first ones, the others are floors */
+	size_t *translators; /* indices in the plan */
+	size_t translator_count;
+	struct memory_policy policy;
 	char **pages, **as, **refs, **params;
 	size_t pages_count, as_count, refs_count, param_count;
 	unsigned threads[COUNTS_MAX];
@@ -57,7 +62,7 @@ static int find_workloads(struct planner *p)
 
 	for (; workload_list[known] && known < WORKLOADS_MAX; known++)
 		names[known] = workload_list[known]->name;
-	for (size_t i = 0; p->plan->quick && i < known; i++)
+	for (size_t i = 0; !p->options->argument_count && i < known; i++)
 		p->workloads[p->workload_count++] = workload_list[i];
 	for (size_t i = 0; i < p->options->argument_count; i++) {
 		const char *name = p->options->arguments[i];
@@ -74,6 +79,7 @@ static int find_workloads(struct planner *p)
 		if (j == p->workload_count && j < WORKLOADS_MAX)
 			p->workloads[p->workload_count++] = w;
 	}
+	p->asked_count = p->workload_count;
 	return 0;
 }
 
@@ -104,10 +110,11 @@ static int check_params(struct planner *p)
 	for (size_t i = 0; *p->options->text[OPTION_PARAM] && i < p->param_count; i++) {
 		size_t length = strcspn(p->params[i], "="), count = 0;
 		const char *keys[WORKLOADS_MAX];
-		char key[64], hint[96];
+		char key[64], hint[96], where[4352];
 		bool known = false;
 		uint64_t value;
 
+		options_where(p->options, OPTION_PARAM, where, sizeof(where));
 		snprintf(key, sizeof(key), "%.*s", (int)length, p->params[i]);
 		for (size_t w = 0; w < p->workload_count; w++) {
 			const struct workload_param *param = p->workloads[w]->params;
@@ -120,14 +127,14 @@ static int check_params(struct planner *p)
 		}
 		if (!known) {
 			snprintf(p->error, p->error_size,
-				 "--param \"%s\": no workload of this run has a parameter \"%s\"%s",
-				 p->params[i], key,
+				 "%s \"%s\": no workload of this run has a parameter \"%s\"%s",
+				 where, p->params[i], key,
 				 suggest_text(key, keys, count, hint, sizeof(hint)));
 			return -EINVAL;
 		}
 		if (size_parse(p->params[i] + length + 1, &value)) {
 			snprintf(p->error, p->error_size,
-				 "--param \"%s\": \"%s\" is not a number or a size", p->params[i],
+				 "%s \"%s\": \"%s\" is not a number or a size", where, p->params[i],
 				 p->params[i] + length + 1);
 			return -EINVAL;
 		}
@@ -241,6 +248,19 @@ static char *reason_to_skip(const struct planner *p, const struct plan_benchmark
 	return reason;
 }
 
+/* Stable words: pages, as and refs outlive the option lists that they were read from. */
+static const char *constant_word(const char *word)
+{
+	static const char *const words[] = { "4k",   "thp",  "2m",   "1g",     "auto",
+					     "none", "mmap", "uffd", "atomic", "sharded" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcmp(words[i], word) == 0)
+			return words[i];
+	}
+	return "";
+}
+
 /* b: all but its threads and CPUs. */
 static int add_benchmark(struct planner *p, struct plan_benchmark b, unsigned asked)
 {
@@ -249,6 +269,15 @@ static int add_benchmark(struct planner *p, struct plan_benchmark b, unsigned as
 	char *reason;
 	int rc;
 
+	b.options = p->options;
+	b.policy = p->policy;
+	b.pages = constant_word(b.pages);
+	b.pages_asked = b.pages;
+	b.as = constant_word(b.as);
+	b.as_asked = b.as;
+	b.refs = constant_word(b.refs);
+	for (size_t i = 0; i < p->asked_count; i++)
+		b.asked |= p->workloads[i] == b.workload;
 	b.rate = b.workload->is_floor ? 0 : p->options->rate;
 	b.threads = share_threads(b.workload, asked, b.role_threads);
 	reason = reason_to_skip(p, &b);
@@ -337,20 +366,7 @@ static int add_workload(struct planner *p, const struct workload *w,
 	return rc;
 }
 
-/* Stable words: pages, as and refs outlive the option lists that they were read from. */
-static const char *constant_word(const char *word)
-{
-	static const char *const words[] = { "4k",   "thp",  "2m",   "1g",     "auto",
-					     "none", "mmap", "uffd", "atomic", "sharded" };
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (strcmp(words[i], word) == 0)
-			return words[i];
-	}
-	return "";
-}
-
-static int add_all(struct planner *p)
+static int add_floors_of(struct planner *p)
 {
 	int rc = 0;
 
@@ -358,49 +374,72 @@ static int add_all(struct planner *p)
 		if (p->workloads[i]->is_floor)
 			rc = add_workload(p, p->workloads[i], NULL);
 	}
-	for (size_t t = 0; t < p->plan->translator_count && !rc; t++) {
+	return rc;
+}
+
+static int add_others_of(struct planner *p)
+{
+	int rc = 0;
+
+	for (size_t t = 0; t < p->translator_count && !rc; t++) {
 		for (size_t i = 0; i < p->workload_count && !rc; i++) {
 			if (!p->workloads[i]->is_floor)
-				rc = add_workload(p, p->workloads[i], &p->plan->translators[t]);
+				rc = add_workload(p, p->workloads[i],
+						  &p->plan->translators[p->translators[t]]);
 		}
-	}
-	for (size_t i = 0; i < p->plan->count; i++) {
-		struct plan_benchmark *b = &p->plan->benchmarks[i];
-
-		b->pages = constant_word(b->pages);
-		b->pages_asked = b->pages;
-		b->as = constant_word(b->as);
-		b->refs = constant_word(b->refs);
-		b->as_asked = b->as;
 	}
 	return rc;
 }
 
-static int parse_translators(struct planner *p)
+/* What was found wrong with an option, and said without its place in a job file. */
+static int place_error(struct planner *p, enum option_id id, int rc)
+{
+	char sentence[1024];
+
+	if (!rc || p->options->origin[id] != ORIGIN_JOB)
+		return rc;
+	snprintf(sentence, sizeof(sentence), "%s", p->error);
+	snprintf(p->error, p->error_size, "%s:%u: %s", p->options->job_path,
+		 p->options->job_line[id], sentence);
+	return rc;
+}
+
+/* A translator of the group, which other groups may have too: one is one of the whole plan. */
+static int add_translator(struct planner *p, const char *text)
 {
 	struct plan *plan = p->plan;
+	struct translator_spec *spec = plan->translators;
+	struct translator_spec *end = spec + plan->translator_count;
+	char where[4352];
+	int rc;
+
+	while (spec < end && strcmp(spec->text, text) != 0)
+		spec++;
+	p->translators[p->translator_count++] = (size_t)(spec - plan->translators);
+	if (spec < end)
+		return 0;
+	plan->translator_count++;
+	rc = translator_spec_parse(spec, text, p->error, p->error_size);
+	if (rc || spec->translator)
+		return place_error(p, OPTION_TRANSLATOR, rc);
+	if (p->describe)
+		return p->describe(spec, p->options, p->error, p->error_size);
+	snprintf(p->error, p->error_size, "%s \"%s\": no plug-ins here",
+		 options_where(p->options, OPTION_TRANSLATOR, where, sizeof(where)), text);
+	return -EINVAL;
+}
+
+static int parse_translators(struct planner *p)
+{
 	char **items;
 	size_t count = options_list(p->options->text[OPTION_TRANSLATOR], &items);
 	int rc = 0;
 
-	plan->translators = calloc(count, sizeof(*plan->translators));
-	if (!plan->translators)
+	p->translators = calloc(count, sizeof(*p->translators));
+	if (!p->translators)
 		abort();
 	for (size_t i = 0; i < count && !rc; i++)
-		rc = translator_spec_parse(&plan->translators[plan->translator_count++], items[i],
-					   p->error, p->error_size);
-	for (size_t i = 0; i < count && !rc; i++) {
-		if (plan->translators[i].translator)
-			continue;
-		if (p->describe) {
-			rc = p->describe(&plan->translators[i], p->options, p->error,
-					 p->error_size);
-			continue;
-		}
-		snprintf(p->error, p->error_size, "--translator \"%s\": no plug-ins here",
-			 items[i]);
-		rc = -EINVAL;
-	}
+		rc = add_translator(p, items[i]);
 	options_list_free(items, count);
 	return rc;
 }
@@ -409,30 +448,28 @@ static int read_options(struct planner *p)
 {
 	const struct options *o = p->options;
 	const char *threads = o->text[OPTION_THREADS];
-	char why[256] = "", pair[16];
+	char why[256] = "", where[4352];
 	int rc = parse_translators(p);
 
 	if (rc)
 		return rc;
-	if (p->plan->quick && !options_given(o, OPTION_THREADS)) {
-		/* Two threads show sharing, where there are two CPUs. */
-		snprintf(pair, sizeof(pair), "%s", p->topology->pu_count > 1 ? "1,2" : "1");
-		threads = pair;
-	}
+	if (p->plan->quick && !options_given(o, OPTION_THREADS))
+		threads = p->plan->quick_threads;
 	rc = options_threads(threads, p->topology->pu_count, p->threads, COUNTS_MAX,
 			     &p->thread_count, why, sizeof(why));
 	if (rc) {
-		snprintf(p->error, p->error_size, "--threads \"%s\": %s", threads, why);
+		snprintf(p->error, p->error_size, "%s \"%s\": %s",
+			 options_where(o, OPTION_THREADS, where, sizeof(where)), threads, why);
 		return rc == -ERANGE ? -ENODEV : rc;
 	}
-	rc = placement_check(o->text[OPTION_PLACE], why, sizeof(why));
+	rc = place_error(p, OPTION_PLACE,
+			 placement_check(o->text[OPTION_PLACE], p->error, p->error_size));
 	if (!rc)
-		rc = memory_policy_parse(o->text[OPTION_MEM], p->topology, &p->plan->policy, why,
-					 sizeof(why));
-	if (rc) {
-		snprintf(p->error, p->error_size, "%s", why);
+		rc = place_error(p, OPTION_MEM,
+				 memory_policy_parse(o->text[OPTION_MEM], p->topology, &p->policy,
+						     p->error, p->error_size));
+	if (rc)
 		return rc;
-	}
 	rc = find_workloads(p);
 	if (!rc && !o->bare)
 		add_floors(p);
@@ -457,34 +494,76 @@ static void choose_times(struct plan *plan, const struct options *options)
 		plan->duration_ns = QUICK_DURATION_NS_MIN;
 }
 
+static void planner_release(struct planner *p)
+{
+	options_list_free(p->pages, p->pages_count);
+	options_list_free(p->as, p->as_count);
+	options_list_free(p->refs, p->refs_count);
+	options_list_free(p->params, p->param_count);
+	free(p->translators);
+}
+
+static int planner_prepare(struct planner *p, const struct options *options)
+{
+	p->options = options;
+	p->pages_count = options_list(options->text[OPTION_PAGES], &p->pages);
+	p->refs_count = options_list(options->text[OPTION_REFS], &p->refs);
+	p->as_count = options_list(options->text[OPTION_AS], &p->as);
+	p->param_count = options_list(options->text[OPTION_PARAM], &p->params);
+	return read_options(p);
+}
+
+/* Benchmarks point at translators: there is room for all from the start. */
+static void make_room(struct plan *plan, const struct options *groups, size_t count)
+{
+	size_t most = 1;
+
+	plan->quick = true;
+	for (size_t g = 0; g < count; g++) {
+		plan->quick &= !groups[g].argument_count;
+		most++;
+		for (const char *c = groups[g].text[OPTION_TRANSLATOR]; *c; c++)
+			most += *c == ',';
+	}
+	plan->translators = calloc(most, sizeof(*plan->translators));
+	if (!plan->translators)
+		abort();
+}
+
 int plan_create(struct plan *plan, const struct options *options, const struct topology *t,
 		plan_describe *describe, char *error, size_t size)
 {
-	struct planner p = { .plan = plan,
-			     .options = options,
-			     .topology = t,
-			     .describe = describe,
-			     .error = error,
-			     .error_size = size };
-	int rc;
+	const struct options *groups = options->group_count ? options->groups : options;
+	size_t count = options->group_count ? options->group_count : 1;
+	struct planner *planners = calloc(count, sizeof(*planners));
+	int rc = 0;
 
+	if (!planners)
+		abort();
 	memset(plan, 0, sizeof(*plan));
-	plan->quick = !options->argument_count;
-	p.pages_count = options_list(options->text[OPTION_PAGES], &p.pages);
-	p.as_count = options_list(options->text[OPTION_AS], &p.as);
-	p.refs_count = options_list(options->text[OPTION_REFS], &p.refs);
-	p.param_count = options_list(options->text[OPTION_PARAM], &p.params);
-	rc = read_options(&p);
-	if (!rc)
-		rc = add_all(&p);
+	make_room(plan, groups, count);
+	/* Two threads show sharing, where there are two CPUs. */
+	snprintf(plan->quick_threads, sizeof(plan->quick_threads), "%s",
+		 t->pu_count > 1 ? "1,2" : "1");
+	for (size_t g = 0; g < count && !rc; g++) {
+		planners[g] = (struct planner){ .plan = plan,
+						.topology = t,
+						.describe = describe,
+						.error = error,
+						.error_size = size };
+		rc = planner_prepare(&planners[g], &groups[g]);
+	}
+	for (size_t g = 0; g < count && !rc; g++)
+		rc = add_floors_of(&planners[g]);
+	for (size_t g = 0; g < count && !rc; g++)
+		rc = add_others_of(&planners[g]);
 	if (!rc) {
-		plan_finish(plan, options);
+		plan_finish(plan);
 		choose_times(plan, options);
 	}
-	options_list_free(p.pages, p.pages_count);
-	options_list_free(p.as, p.as_count);
-	options_list_free(p.refs, p.refs_count);
-	options_list_free(p.params, p.param_count);
+	for (size_t g = 0; g < count; g++)
+		planner_release(&planners[g]);
+	free(planners);
 	return rc;
 }
 
@@ -511,8 +590,9 @@ void plan_release(struct plan *plan)
 	memset(plan, 0, sizeof(*plan));
 }
 
-static void benchmark_rename(struct plan_benchmark *b, const struct options *options)
+static void benchmark_rename(struct plan_benchmark *b)
 {
+	const struct options *options = b->options;
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
@@ -542,13 +622,21 @@ static void benchmark_rename(struct plan_benchmark *b, const struct options *opt
 	b->name = text;
 }
 
+/* Whether threads and memory were placed by the same rule. */
+static bool same_place(const struct plan_benchmark *a, const struct plan_benchmark *b)
+{
+	return strcmp(a->options->text[OPTION_PLACE], b->options->text[OPTION_PLACE]) == 0 &&
+	       strcmp(a->options->text[OPTION_MEM], b->options->text[OPTION_MEM]) == 0;
+}
+
 /* Whether two differ in nothing but their threads. */
 static bool same_but_threads(const struct plan_benchmark *a, const struct plan_benchmark *b)
 {
 	return a->workload == b->workload && a->translator == b->translator &&
 	       strcmp(a->pages, b->pages) == 0 && strcmp(a->as, b->as) == 0 &&
 	       strcmp(a->refs, b->refs) == 0 &&
-	       memcmp(a->params, b->params, sizeof(a->params)) == 0;
+	       memcmp(a->params, b->params, sizeof(a->params)) == 0 && a->rate == b->rate &&
+	       same_place(a, b);
 }
 
 static size_t floor_of(const struct plan *plan, const struct plan_benchmark *b)
@@ -560,7 +648,7 @@ static size_t floor_of(const struct plan *plan, const struct plan_benchmark *b)
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct plan_benchmark *f = &plan->benchmarks[i];
 
-		if (strcmp(f->workload->name, b->workload->floor) != 0)
+		if (strcmp(f->workload->name, b->workload->floor) != 0 || !same_place(f, b))
 			continue;
 		/* A floor with a thread count of its own serves all. */
 		if (f->threads == b->threads)
@@ -570,7 +658,7 @@ static size_t floor_of(const struct plan *plan, const struct plan_benchmark *b)
 	return found;
 }
 
-void plan_finish(struct plan *plan, const struct options *options)
+void plan_finish(struct plan *plan)
 {
 	size_t kept = 0;
 
@@ -578,13 +666,15 @@ void plan_finish(struct plan *plan, const struct options *options)
 		struct plan_benchmark b = plan->benchmarks[i];
 		size_t j = 0;
 
-		benchmark_rename(&b, options);
+		benchmark_rename(&b);
 		while (j < kept && strcmp(plan->benchmarks[j].name, b.name) != 0)
 			j++;
-		if (j < kept)
+		if (j < kept) {
+			plan->benchmarks[j].asked |= b.asked;
 			benchmark_release(&b);
-		else
+		} else {
 			plan->benchmarks[kept++] = b;
+		}
 	}
 	plan->count = kept;
 	for (size_t i = 0; i < kept; i++) {

@@ -3,8 +3,9 @@
  * plan.h - from options to the benchmarks of a run, each with its threads and their CPUs.
  *
  * A benchmark is one (translator, workload, parameters, pages, address space, thread count).
- * Floors that workloads name are added once per thread count. A plan is a pure function of
- * options and topology: synthetic machines can be planned for. Immutable once created.
+ * Floors that workloads name are added once per thread count. With groups (of a job file) it is
+ * the benchmarks of all of them, each once. A plan is a pure function of options and topology:
+ * synthetic machines can be planned for. Immutable once created; options outlive it.
  */
 #pragma once
 
@@ -26,6 +27,9 @@ struct plan_benchmark {
 	char *name; /* unique and stable over versions */
 	const struct workload *workload;
 	const struct translator_spec *translator; /* NULL: a floor */
+	const struct options *options; /* of its group; the caller's */
+	struct memory_policy policy;
+	bool asked; /* the workload was named, or all were meant; not a floor added for others */
 	const char *pages; /* "4k", "thp", "2m", "1g"; "auto" until it is resolved */
 	const char *pages_asked; /* as typed */
 	const char *as; /* "none", "mmap", "uffd" */
@@ -54,13 +58,13 @@ typedef int plan_describe(struct translator_spec *spec, const struct options *op
 
 struct plan {
 	bool quick; /* no workload was named */
+	char quick_threads[8]; /* what a quick suite takes if nothing is said */
 	struct plan_benchmark *benchmarks;
 	size_t count;
 	struct plan_skip *skips;
 	size_t skip_count;
 	struct translator_spec *translators;
 	size_t translator_count;
-	struct memory_policy policy;
 	uint64_t duration_ns; /* of one repetition */
 	unsigned repeat;
 };
@@ -77,7 +81,7 @@ void plan_release(struct plan *plan);
 
 /* Names benchmarks, drops those that are twice there, and links floors and fewest threads; to be
  * called again after pages (auto) or the address space (uffd refused) were changed. */
-void plan_finish(struct plan *plan, const struct options *options);
+void plan_finish(struct plan *plan);
 
 /* Index of the benchmark with that name, or PLAN_NONE. */
 size_t plan_find(const struct plan *plan, const char *name);

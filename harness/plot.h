@@ -22,7 +22,7 @@
 struct plot {
 	const char
 		*section; /* constant: "curves", "machine", "pairs", "nodes", "scaling", "floors",
-			  * "versus", "time" */
+			  * "versus", "time", "history" */
 	char file[128]; /* name within DIR/plots */
 	char title[192]; /* what is shown; also the text for those who do not see it */
 	char error[256]; /* why it was not drawn; empty: drawn */

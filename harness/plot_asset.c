@@ -23,6 +23,7 @@
 ASSET(common, "common.gp");
 ASSET(curves, "curves.gp");
 ASSET(floors, "floors.gp");
+ASSET(history, "history.gp");
 ASSET(matrix, "matrix.gp");
 ASSET(report_css, "report.css");
 ASSET(report_js, "report.js");
@@ -32,17 +33,12 @@ ASSET(topology, "topology.gp");
 ASSET(versus, "versus.gp");
 
 const struct plot_asset plot_asset_list[] = {
-	{ "common.gp", plot_asset_common },
-	{ "curves.gp", plot_asset_curves },
-	{ "floors.gp", plot_asset_floors },
-	{ "matrix.gp", plot_asset_matrix },
-	{ "report.css", plot_asset_report_css },
-	{ "report.js", plot_asset_report_js },
-	{ "scaling.gp", plot_asset_scaling },
-	{ "time.gp", plot_asset_time },
-	{ "topology.gp", plot_asset_topology },
-	{ "versus.gp", plot_asset_versus },
-	{ 0 },
+	{ "common.gp", plot_asset_common },    { "curves.gp", plot_asset_curves },
+	{ "floors.gp", plot_asset_floors },    { "history.gp", plot_asset_history },
+	{ "matrix.gp", plot_asset_matrix },    { "report.css", plot_asset_report_css },
+	{ "report.js", plot_asset_report_js }, { "scaling.gp", plot_asset_scaling },
+	{ "time.gp", plot_asset_time },	       { "topology.gp", plot_asset_topology },
+	{ "versus.gp", plot_asset_versus },    { 0 },
 };
 
 const char *plot_asset_text(const char *name)

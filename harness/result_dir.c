@@ -21,8 +21,7 @@
 
 #define TEST_SIZE (64u << 10)
 
-/* mkdir -p. 0 or -errno. */
-static int make_path(const char *path)
+int result_dir_make(const char *path)
 {
 	char *copy = strdup(path), *slash;
 	int rc = 0;
@@ -155,7 +154,7 @@ int result_dir_create(struct result_dir *dir, const char *path, char *error, siz
 		snprintf(error, size, "%s exists and is not a directory", path);
 		return -EINVAL;
 	}
-	rc = make_path(path);
+	rc = result_dir_make(path);
 	dir->fd = rc ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (!rc && dir->fd < 0)
 		rc = -errno;

@@ -39,6 +39,9 @@ int result_dir_write_json(struct result_dir *dir, const char *name, const json_t
 int result_dir_append(struct result_dir *dir, const json_t *json)
 	__attribute__((warn_unused_result));
 
+/* Makes a directory and its parents, unless they are there. 0 or -errno. */
+int result_dir_make(const char *path) __attribute__((warn_unused_result));
+
 /* results/<UTC>-<host>-<hash8>: a new one each time; returns buffer. */
 const char *result_dir_default(char *buffer, size_t size);
 

@@ -184,7 +184,7 @@ static json_t *locality_json(const struct result_benchmark *b)
 	return all;
 }
 
-static json_t *placement_json(const struct result *result, const struct result_benchmark *b)
+static json_t *placement_json(const struct result_benchmark *b)
 {
 	json_t *asked = json_object(), *got = json_object(), *cpus = json_array();
 	json_t *threads = json_array(), *nodes = json_object();
@@ -196,9 +196,9 @@ static json_t *placement_json(const struct result *result, const struct result_b
 		json_array_append_new(threads, json_pack("{s:i, s:i}", "cpu", b->workers[i].cpu,
 							 "node", b->workers[i].node));
 	}
-	set(asked, "place", json_string(result->options->text[OPTION_PLACE]));
+	set(asked, "place", json_string(b->plan->options->text[OPTION_PLACE]));
 	set(asked, "cpus", cpus);
-	set(asked, "mem", json_string(result->options->text[OPTION_MEM]));
+	set(asked, "mem", json_string(b->plan->options->text[OPTION_MEM]));
 	set(asked, "pages", json_string(b->plan->pages_asked));
 	set(asked, "as", json_string(b->plan->as_asked));
 	set(got, "as", json_string(b->plan->as));
@@ -499,7 +499,7 @@ static json_t *benchmark_json(const struct result *result, const struct result_b
 	set(o, "as", json_string(b->plan->as));
 	set(o, "refs", json_string(b->plan->refs));
 	set(o, "params", params);
-	set(o, "placement", placement_json(result, b));
+	set(o, "placement", placement_json(b));
 	set(o, "threads", integer(b->plan->threads));
 	set(o, "repeats", integer(b->sample_count));
 	set(o, "throughput", throughput_json(b, -1));

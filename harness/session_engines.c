@@ -187,6 +187,6 @@ int session_try_engines(struct session *s)
 		result_note(&s->result, "--pages auto: %s", resolved);
 	}
 	if (resolved || changed)
-		plan_finish(&s->plan, s->options);
+		plan_finish(&s->plan);
 	return CODE_OK;
 }

@@ -34,7 +34,7 @@ wrong "a command of a later issue" 'unknown command "stress"' stress a b
 wrong "unknown global option" 'did you mean --version' --versio
 wrong "unknown workload" '"fault-anom".*did you mean fault-anon\?' run fault-anom
 wrong "unknown option" 'did you mean --threads\?' run --thread 1
-wrong "an option of a later issue" 'unknown option --job' run --job x.ini
+wrong "a job file that is not there" 'x.ini: No such file' run --job x.ini
 wrong "option without value" 'needs a value' run --threads
 wrong "unknown translator" 'did you mean null\?' run --translator nul
 wrong "a plug-in without a path" './mine.so' run --translator mine.so
