@@ -28,7 +28,7 @@ plugins=build/release/tests/plugins
 kernel_package=linux-image-cloud-amd64
 
 # The unit tests of what places threads and memory.
-units=(node_choice memory_file placement topology reservation runner)
+units=(node_choice numa memory_file placement topology reservation runner)
 [ $# -eq 0 ] || units=("$@")
 programs=("${units[@]/%/_test}")
 programs=("${programs[@]/#/build/debug/tests/unit/}")

@@ -29,14 +29,10 @@ struct mm_rcu_batch {
 
 static struct mm_rcu_batch batches[PERCPU_MAX];
 
-/* In liburcu's thread, after the grace period; head is the first of its batch. */
-static void run_batch(struct rcu_head *head)
+/* After a grace period. */
+static void run_items(struct mm_rcu_batch *b, struct mm_rcu_item *item)
 {
-	struct mm_rcu_item *item = (struct mm_rcu_item *)head; /* head is its first field */
 	int64_t count = 0;
-
-	MM_RCU_ACQUIRE();
-	struct mm_rcu_batch *b = item->batch;
 
 	while (item) {
 		struct mm_rcu_item *next = item->next;
@@ -47,22 +43,39 @@ static void run_batch(struct rcu_head *head)
 	}
 	/* release: whoever sees them gone sees what fn did */
 	atomic_fetch_sub_explicit(&b->waiting, count, memory_order_release);
+}
+
+/* In liburcu's thread, after the grace period; head is the first of its batch. */
+static void run_batch(struct rcu_head *head)
+{
+	struct mm_rcu_item *item = (struct mm_rcu_item *)head; /* head is its first field */
+
+	MM_RCU_ACQUIRE();
+	run_items(item->batch, item);
 	MM_RCU_RELEASE();
 }
 
-static void send(struct mm_rcu_batch *b)
+/* Takes the list; what the removers wrote happens before the reclaim. */
+static struct mm_rcu_item *take(struct mm_rcu_batch *b)
 {
 	struct mm_rcu_item *first =
 		atomic_exchange_explicit(&b->newest, NULL, memory_order_acquire);
 	int32_t count = 0;
 
-	if (!first)
-		return;
 	for (struct mm_rcu_item *i = first; i; i = i->next)
 		count++;
-	atomic_fetch_sub_explicit(&b->listed, count, memory_order_relaxed);
-	MM_RCU_RELEASE(); /* what the removers wrote happens before the reclaim */
-	urcu_memb_call_rcu(&first->head, run_batch);
+	if (count)
+		atomic_fetch_sub_explicit(&b->listed, count, memory_order_relaxed);
+	MM_RCU_RELEASE();
+	return first;
+}
+
+static void send(struct mm_rcu_batch *b)
+{
+	struct mm_rcu_item *first = take(b);
+
+	if (first)
+		urcu_memb_call_rcu(&first->head, run_batch);
 }
 
 void mm_rcu_call(struct mm_rcu_item *item, void (*fn)(struct mm_rcu_item *))
@@ -82,9 +95,24 @@ void mm_rcu_call(struct mm_rcu_item *item, void (*fn)(struct mm_rcu_item *))
 
 void mm_rcu_barrier(void)
 {
-	for (unsigned i = 0; i < PERCPU_MAX; i++)
-		send(&batches[i]);
-	urcu_memb_barrier();
+	struct mm_rcu_item *lists[PERCPU_MAX];
+	bool any = false;
+
+	/* liburcu's thread would collect for 10 ms first: what is here is reclaimed here. */
+	for (unsigned i = 0; i < PERCPU_MAX; i++) {
+		lists[i] = take(&batches[i]);
+		any |= lists[i] != NULL;
+	}
+	if (any)
+		urcu_memb_synchronize_rcu();
+	MM_RCU_ACQUIRE();
+	for (unsigned i = 0; i < PERCPU_MAX; i++) {
+		if (lists[i])
+			run_items(&batches[i], lists[i]);
+	}
+	/* Of what was sent before, a count of zero says that it has run. */
+	if (mm_rcu_waiting())
+		urcu_memb_barrier();
 	MM_RCU_ACQUIRE(); /* pairs with the release at the end of each batch */
 }
 

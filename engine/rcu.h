@@ -86,8 +86,9 @@ struct mm_rcu_item {
 };
 
 /*
- * Calls fn(item) in liburcu's thread after a grace period, which begins when this CPU has a batch
- * of requests or somebody calls mm_rcu_barrier. No lock is needed; none may be asked.
+ * Calls fn(item) after a grace period, which begins when this CPU has a batch of requests, in
+ * liburcu's thread, or when somebody calls mm_rcu_barrier, in his. No lock is needed; none may be
+ * asked.
  */
 void mm_rcu_call(struct mm_rcu_item *item, void (*fn)(struct mm_rcu_item *item));
 /* Waits until every fn asked for so far has run. No lock held, not in a read section. */

@@ -42,7 +42,7 @@ wrong "unknown key of a translator" "nokey" run fault-anon --translator null:nok
 wrong "translator option without value" 'not key=value' run --translator null:x
 wrong "unknown pages" 'did you mean 4k\?' run --pages 4kb
 wrong "pages of another machine" "16k" run --pages 16k
-wrong "address space of a later issue" 'uffd' run --as uffd
+wrong "an address space that there is not" 'did you mean uffd' run --as ufdd
 wrong "unknown way to count" 'did you mean sharded\?' run --refs shard
 wrong "unknown placement" 'did you mean scatter\?' run --place scater
 wrong "broken CPU list" 'cpus' run fault-anon --place cpus:x

@@ -120,8 +120,30 @@ case_policy()
 	policy bind:1 '.zero == 0'
 	policy preferred:1 '.zero == 0'
 	policy interleave '.zero * 4 >= .one and .one * 4 >= .zero'
+	policy weighted:0=3,1=1 '.zero >= .one * 2 and .zero <= .one * 5'
 	policy bind:1 '.zero == 0' --pages 2m
 	policy interleave '.zero * 4 >= .one and .one * 4 >= .zero' --pages 2m
+}
+
+# What measures and what is measured, with threads on both nodes, is by the kernel's word where its
+# user is.
+case_locality()
+{
+	local kind
+
+	measure locality dontneed-refault --place cpus:0,4,2,6 --threads 4 --param region=8m
+	expect "a run on both nodes" 0
+	for kind in pages tree_nodes tables histograms; do
+		check "at least 99 % of the $kind are on the node of their user" figures \
+			".placement.got.locality.$kind | .count > 0 and .local * 100 >= .count * 99"
+	done
+}
+
+case_migrate()
+{
+	measure migrate migrate --place cpus:0,4 --threads 2 --param region=4m
+	expect "pages moved between two nodes" 0
+	check "what was moved is still right" figures '.verify.ok'
 }
 
 case_wrong_node()
@@ -144,7 +166,10 @@ case_exhaustion()
 {
 	huge_pages 1 0
 	measure full-2m fault-anon --pages 2m --place node:1 --param region=4m
-	expect "node 1 has no huge page: refused, with what to do" 4 'nr_hugepages'
+	expect "node 1 has no huge page: node 0 gives one" 0
+	check "and the figure is flagged" flagged node_mismatch
+	measure full-bound fault-anon --pages 2m --place node:1 --mem bind:1 --param region=4m
+	expect "bound to node 1: refused, with what to do" 4 'nr_hugepages'
 	measure full-fallback fault-anon --translator memmap:fallback=yes --pages 2m \
 		--place node:1 --param region=4m
 	expect "with fallback=yes it is measured" 0
@@ -181,7 +206,7 @@ case_conformance()
 	expect "biglock conforms" 0
 }
 
-for case in machine clock placement policy wrong_node exhaustion matrix conformance; do
+for case in machine clock placement policy locality migrate wrong_node exhaustion matrix conformance; do
 	echo "# $case"
 	"case_$case"
 done
