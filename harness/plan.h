@@ -78,6 +78,8 @@ int plan_create(struct plan *plan, const struct options *options, const struct t
 		plan_describe *describe, char *error, size_t size)
 	__attribute__((warn_unused_result));
 void plan_release(struct plan *plan);
+/* Frees what it owns, not itself. */
+void plan_benchmark_release(struct plan_benchmark *b);
 
 /* Names benchmarks, drops those that are twice there, and links floors and fewest threads; to be
  * called again after pages (auto) or the address space (uffd refused) were changed. */
