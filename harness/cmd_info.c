@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "harness/commands.h"
+#include "harness/counters.h"
 #include "harness/env.h"
 #include "harness/limits.h"
 #include "harness/probe.h"
@@ -114,7 +115,7 @@ static json_t *notes_json(const struct topology *t, json_t *info)
 	else if (env_virtualized())
 		json_array_append_new(notes, json_string("a virtual machine: the host's other "
 							 "guests are part of the noise"));
-	if (!env_has_counters(why, sizeof(why)))
+	if (!counters_hardware(why, sizeof(why)))
 		put(info, "counters", json_pack("{s:s}", "unavailable", why));
 	else
 		put(info, "counters", json_pack("{s:b}", "available", 1));

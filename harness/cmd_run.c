@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "harness/counters.h"
 #include "harness/env.h"
 #include "harness/job.h"
 #include "harness/limits.h"
@@ -148,7 +149,7 @@ static void note_machine(struct session *s)
 		result_note(&s->result, "one CPU: nothing that needs two threads was measured");
 	if (s->topology.node_count == 1)
 		result_note(&s->result, "one memory node: placement by node cannot be seen");
-	if (!env_has_counters(why, sizeof(why)))
+	if (!counters_hardware(why, sizeof(why)))
 		result_note(&s->result, "no hardware counters: %s", why);
 	if (!env_has_gnuplot())
 		result_note(&s->result, "gnuplot is missing: the report has no pictures");

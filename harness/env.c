@@ -7,12 +7,10 @@
 #include <cpuid.h>
 #include <ctype.h>
 #include <errno.h>
-#include <linux/perf_event.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -148,27 +146,6 @@ bool env_has_gnuplot(void)
 			return true;
 		path += length + (path[length] == ':');
 	}
-	return false;
-}
-
-bool env_has_counters(char *why, size_t size)
-{
-	struct perf_event_attr attr = { .type = PERF_TYPE_HARDWARE,
-					.size = sizeof(attr),
-					.config = PERF_COUNT_HW_INSTRUCTIONS,
-					.exclude_kernel = 1,
-					.exclude_hv = 1 };
-	long fd = syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
-
-	if (fd >= 0) {
-		close((int)fd);
-		return true;
-	}
-	snprintf(why, size, "%s",
-		 errno == ENOENT || errno == EOPNOTSUPP ? "this machine has no PMU (or hides it)"
-		 : errno == EACCES || errno == EPERM
-			 ? "not permitted: see the sysctl kernel.perf_event_paranoid"
-			 : strerror(errno));
 	return false;
 }
 

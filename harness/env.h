@@ -30,8 +30,6 @@ bool env_emulated(void);
 bool env_is_emulator(const char *signature, const char *cpu_model);
 /* Whether gnuplot can be found on PATH. */
 bool env_has_gnuplot(void);
-/* Whether the kernel lets us count instructions; if not, why. */
-bool env_has_counters(char *why, size_t size);
 /* Huge pages of size_kb in the pool of a node (kernel's number), and free ones. False: none. */
 bool env_huge_pages(int node, unsigned size_kb, long *total, long *unused);
 

@@ -226,7 +226,8 @@ static void take_threads(struct frame_reader *r, const struct runner_request *re
 			in_role = 0;
 		}
 		r->bad = r->bad || t->role != role || t->cpu_asked != request->cpus[i] ||
-			 t->cpu < -1 || t->node < -1;
+			 t->cpu < -1 || t->node < -1 || !outliers_sound(&t->outliers) ||
+			 !counters_sound(&t->counts);
 	}
 }
 

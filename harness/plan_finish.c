@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plan_finish.c - what is made of the benchmarks of a plan: names, floors, the order of a repetition.
+ * plan_finish.c - what is made of the benchmarks of a plan: names, floors, the order of a
+ * repetition.
  */
 #include "harness/plan.h"
 

@@ -17,6 +17,7 @@
 #include "harness/html.h"
 #include "harness/plot_asset.h"
 #include "harness/report_detail.h"
+#include "harness/report_noise.h"
 #include "harness/side_by_side.h"
 #include "harness/view.h"
 
@@ -381,6 +382,7 @@ void report_page_write(FILE *out, const struct report_page *page)
 	write_table(out, page);
 	write_figures(out, page);
 	report_detail_flags(out, page->result);
+	report_noise_html(out, page->result);
 	report_detail_placement(out, page->result);
 	report_detail_benchmarks(out, page->result);
 	report_detail_environment(out, page->result, page->env);

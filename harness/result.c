@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/noise.h"
+#include "harness/result_noise.h"
 #include "harness/result_time.h"
 #include "harness/statistics_location.h"
 
@@ -198,6 +198,7 @@ void result_merge(struct result_benchmark *b, const struct runner_result *run, u
 	for (int role = 0; role < WORKLOAD_MAX_ROLES; role++)
 		sample->role_ops_per_s[role] = runner_ops_per_s(run, role);
 	merge_threads(b, run, sample);
+	result_noise_merge(b, run, sample);
 	sample->flags |= result_placement_flags(b, run);
 	b->has_stat = run->has_stat;
 	b->stat = run->stat;

@@ -32,12 +32,25 @@ enum result_flag {
 };
 extern const char *const result_flag_names[];
 
+/* How noisy it was around and during one repetition. NAN and NOISE_MISSING: not known. */
+struct result_noise {
+	double lost_part; /* of the spun time, on the worst CPU */
+	double speed_ratio; /* after over before, on the worst CPU */
+	double block_ns; /* the sentinel's work, on the slowest CPU */
+	uint64_t frequency_khz; /* of the slowest CPU */
+	uint64_t preempted; /* involuntary switches in the window, all threads */
+	unsigned migrated; /* threads that were */
+	uint64_t outlier_count, outlier_ns; /* how many, and together */
+	struct noise_change change;
+};
+
 /* One repetition. */
 struct result_sample {
 	unsigned repetition;
 	double ops_per_s; /* all roles */
 	double ns_per_op; /* busy time of the first role for each of its operations */
 	double role_ops_per_s[WORKLOAD_MAX_ROLES];
+	struct result_noise noise;
 	unsigned flags;
 };
 
@@ -80,6 +93,8 @@ struct result_benchmark {
 	struct translator_stat stat; /* of the last repetition */
 	int64_t rss_anon;
 	uint64_t preempted; /* involuntary switches, all repetitions */
+	struct outliers outliers; /* all threads and repetitions */
+	struct counter_counts counts; /* the same, for all operations of all roles */
 	/* Read back in the last repetition. */
 	uint64_t kernel_page_size, pages_per_node[RUNNER_NODES_MAX], pages_asked, pages_elsewhere;
 	char placement_reason[160];

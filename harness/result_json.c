@@ -13,6 +13,7 @@
 #include "harness/comparison.h"
 #include "harness/env.h"
 #include "harness/floors.h"
+#include "harness/result_noise.h"
 #include "harness/result_time.h"
 
 #define CURVE_PER_HALF 5
@@ -413,6 +414,7 @@ static json_t *counters_json(const struct result *result, const struct result_be
 	if (b->sample_count) {
 		set(counters, "rss_anon_bytes", json_integer((json_int_t)b->rss_anon));
 		set(counters, "involuntary_switches", integer(b->preempted));
+		result_noise_counters(counters, b);
 	}
 	if (control.pairs)
 		set(counters, "scaling_vs_control", json_real(control.median));
@@ -512,6 +514,7 @@ static json_t *benchmark_json(const struct result *result, const struct result_b
 	set(o, "per_node", per_node_json(b));
 	set(o, "fairness", fairness_json(b));
 	set(o, "counters", counters_json(result, b));
+	result_noise_json(o, b);
 	set(o, "failure", b->failure ? json_incref(b->failure) : json_null());
 	set(o, "verify", verify_json(b));
 	set(o, "floor", floor_json(result, b));
@@ -682,6 +685,7 @@ json_t *result_sample_json(const struct result_benchmark *b, const struct runner
 		json_array_append_new(threads, thread);
 	}
 	set(line, "threads", threads);
+	set(line, "noise", result_noise_sample_json(&sample->noise));
 	set(line, "flags", flags_json(sample->flags));
 	set(line, "error", b->error[0] ? json_string(b->error) : json_null());
 	return line;

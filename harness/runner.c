@@ -15,7 +15,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "harness/noise.h"
 #include "harness/worker.h"
 
 /* Addresses at which pages are looked for: every 2 MiB of this much. */
@@ -363,11 +362,14 @@ static void run_workload(struct runner_shared *shared, struct runner_result *res
 			 rc == -ENOMEM ? " (see --memory-max and --param)" : "");
 	} else {
 		phase("running");
+		noise_throttle_open(&shared->throttle, NULL);
 		noise_sample_take(&before, NULL);
 		run_workers(shared, result);
 		if (result->outcome == RUNNER_HUNG)
 			return;
 		noise_sample_take(&after, NULL);
+		noise_throttle_close(&shared->throttle);
+		noise_change(&before, &after, &result->change);
 		/* What this thread did is no matter, it slept. */
 		result->noise = noise_flags(&before, &after) & NOISE_THROTTLED;
 		/* What a translator does not fill in, it does not know. */

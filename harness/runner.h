@@ -14,8 +14,11 @@
 #include <stdint.h>
 
 #include "harness/clock.h"
+#include "harness/counters.h"
 #include "harness/histogram.h"
 #include "harness/intervals.h"
+#include "harness/noise.h"
+#include "harness/outliers.h"
 #include "harness/plan.h"
 
 #define RUNNER_NODES_MAX 64
@@ -43,6 +46,9 @@ struct runner_thread {
 	uint64_t preempted; /* involuntary switches in the window */
 	unsigned noise; /* NOISE_ bits */
 	uint64_t begin_ns; /* CLOCK_MONOTONIC at the opening of its window */
+	struct noise_around around;
+	struct outliers outliers;
+	struct counter_counts counts; /* around its window */
 	struct histogram *latency; /* service time */
 	struct histogram *response, *lag; /* open loop, else NULL: from the intended start */
 };
@@ -74,6 +80,7 @@ struct runner_result {
 	struct translator_locality locality;
 	uint64_t histogram_pages, histogram_pages_local;
 	unsigned noise; /* NOISE_ bits of the process as a whole */
+	struct noise_change change; /* from before its workers to after them */
 	struct intervals intervals; /* role 0: service times, or in an open loop response times */
 };
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/report_noise.h"
 #include "harness/side_by_side.h"
 #include "harness/view.h"
 
@@ -175,11 +176,21 @@ static void print_text(FILE *out, const char *text)
 	fputs(safe, out);
 }
 
+static void print_noise(FILE *out, const char *what, const char *text)
+{
+	if (!*text)
+		return;
+	fputs(what, out);
+	print_text(out, text);
+	fputs("\n", out);
+}
+
 void summary_print(FILE *out, const json_t *result)
 {
 	struct table table = make_table(result);
 	const json_t *skipped = view_get(result, "skipped");
 	size_t widths[COLUMNS], i;
+	char noise[CELL_SIZE];
 	json_t *each;
 
 	for (unsigned c = 0; c < COLUMNS; c++) {
@@ -195,6 +206,8 @@ void summary_print(FILE *out, const json_t *result)
 	for (i = 0; i < table.count; i++)
 		print_row(out, &table.rows[i], widths);
 	side_by_side_print(out, result);
+	print_noise(out, "noise: ", report_noise_lost(result, noise, sizeof(noise)));
+	print_noise(out, "outliers: ", report_noise_outliers(result, noise, sizeof(noise)));
 	json_array_foreach(skipped, i, each)
 	{
 		fputs("skipped ", out);
@@ -253,7 +266,7 @@ void summary_markdown(FILE *out, const json_t *result)
 {
 	struct table table = make_table(result);
 	const json_t *skipped = view_get(result, "skipped");
-	char text[VIEW_TEXT_SIZE];
+	char text[VIEW_TEXT_SIZE], noise[CELL_SIZE];
 	size_t i;
 	json_t *each;
 
@@ -269,6 +282,10 @@ void summary_markdown(FILE *out, const json_t *result)
 		      view_format_ns(view_number(result, "host.timer.step_ns"), text));
 	markdown_line(out, "harness, per operation (null translator)",
 		      view_format_ns(view_number(result, "host.overhead_ns"), text));
+	if (*report_noise_lost(result, noise, sizeof(noise)))
+		markdown_line(out, "noise", noise);
+	if (*report_noise_outliers(result, noise, sizeof(noise)))
+		markdown_line(out, "outliers", noise);
 	if (view_true(result, "run.synthetic"))
 		fputs("- **synthetic: not measured on this machine**\n", out);
 	if (view_true(result, "run.interrupted"))

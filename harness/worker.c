@@ -14,13 +14,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/noise.h"
 #include "harness/placement.h"
 
 #define BATCH_MAX WORKLOAD_BATCH_MAX
 #define SINGLE_NS 100.0
 #define BATCH_NS 1000.0
 #define WARM_UP_PART 10
+/* Of the spin sentinel, on either side of the window. */
+#define SPIN_US 1000
 
 bool worker_stopped(const struct runner_shared *shared)
 {
@@ -36,12 +37,20 @@ void worker_reset(struct runner_worker *rw)
 {
 	struct worker *w = rw->worker;
 	const struct workload_role *role = &w->run->workload->roles[w->role];
+	const struct clock_source *clock = rw->shared->request->clock;
+	uint64_t begin;
 
 	if (!rw->round || rw->left)
 		return;
-	if (role->reset)
-		role->reset(w);
 	rw->left = rw->round;
+	if (!role->reset)
+		return;
+	begin = clock_source_now(clock);
+	role->reset(w);
+	/* What happened in it is no cause of what comes. A short one had no time for much, and the
+	 * system call would slow the next batch down. */
+	if (clock_source_now(clock) - begin > rw->watch.over)
+		outlier_watch_read(&rw->watch);
 }
 
 uint64_t worker_batch(struct runner_worker *rw, uint64_t *begin, uint64_t *end)
@@ -75,18 +84,20 @@ static void warm_up(struct runner_worker *rw)
 	const struct clock_source *clock = shared->request->clock;
 	uint64_t until = clock_source_now(clock) +
 			 clock_source_counts(clock, shared->request->duration_ns / WARM_UP_PART);
-	bool singles = rw->worker->run->workload->roles[rw->worker->role].singles;
-	uint64_t begin, end;
+	bool singles = rw->worker->run->workload->roles[rw->worker->role].singles || is_open(rw);
+	uint64_t begin, end, batches = 0;
 	double best = INFINITY; /* ns for each operation: noise only ever adds to it */
 
+	outlier_watch_warm_up(&rw->watch, clock, &shared->throttle, &rw->result->outliers);
 	rw->batch = 1;
 	do {
 		uint64_t done = batch_run(rw, &begin, &end);
 		double ns = (double)clock_source_ns16(clock, end - begin) / 16;
 
-		if (singles || !done)
+		if (!done)
 			continue;
-		if (done == rw->batch && rw->batch < BATCH_MAX && ns < BATCH_NS) {
+		batches++;
+		if (!singles && done == rw->batch && rw->batch < BATCH_MAX && ns < BATCH_NS) {
 			/* What is short of a batch says more about the clock than about it. */
 			rw->batch *= 2;
 			best = INFINITY;
@@ -96,12 +107,10 @@ static void warm_up(struct runner_worker *rw)
 	} while (end < until && !worker_stopped(shared));
 	rw->batch = shared->batch_min;
 	/* An open loop has one intended start for each. */
-	if (is_open(rw))
-		return;
-	if (best >= SINGLE_NS)
-		return;
-	while ((double)rw->batch * best < BATCH_NS && rw->batch * 2 <= BATCH_MAX)
+	while (!singles && best < SINGLE_NS && (double)rw->batch * best < BATCH_NS &&
+	       rw->batch * 2 <= BATCH_MAX)
 		rw->batch *= 2;
+	outlier_watch_settle(&rw->watch, batches, best * (double)rw->batch);
 }
 
 static void measure(struct runner_worker *rw, uint64_t deadline)
@@ -116,6 +125,8 @@ static void measure(struct runner_worker *rw, uint64_t deadline)
 		/* What began outside the window is not of it. */
 		if (begin >= deadline || worker_stopped(rw->shared))
 			break;
+		if (__builtin_expect(counts > rw->watch.look, 0))
+			outlier_watch_look(&rw->watch, begin, counts);
 		if (!done)
 			continue;
 		busy += counts;
@@ -152,10 +163,36 @@ static void measure_window(struct runner_worker *rw, uint64_t deadline)
 
 	rw->result->begin_ns = clock_source_monotonic_ns();
 	intervals_begin(&rw->intervals, deadline - length, length / rw->intervals.count + 1);
+	outlier_watch_begin(&rw->watch, deadline - length);
 	if (is_open(rw))
 		worker_measure_open(rw, deadline);
 	else
 		measure(rw, deadline);
+}
+
+/* How much of the CPU's time is lost just now, and how fast it is. */
+static void look_around(const struct runner_worker *rw, struct noise_spin *spin, uint64_t *khz)
+{
+	noise_spin(rw->shared->request->clock, SPIN_US, spin);
+	*khz = noise_frequency_khz(NULL, rw->result->cpu_asked);
+}
+
+/* The window, and what the kernel and the processor counted around it. */
+static void count_window(struct runner_worker *rw, const struct counters *counters,
+			 uint64_t deadline)
+{
+	struct counter_readings begin, end;
+	struct noise_sample before, after;
+
+	noise_sample_thread(&before);
+	counters_read(counters, &begin);
+	measure_window(rw, deadline);
+	counters_read(counters, &end);
+	noise_sample_thread(&after);
+	counters_between(counters, &begin, &end, &rw->result->counts);
+	rw->result->noise |= noise_flags(&before, &after);
+	if (before.thread_preempted != NOISE_MISSING && after.thread_preempted != NOISE_MISSING)
+		rw->result->preempted = after.thread_preempted - before.thread_preempted;
 }
 
 /* All of it between the barrier and leaving. */
@@ -163,10 +200,13 @@ static void window(struct runner_worker *rw)
 {
 	struct runner_shared *shared = rw->shared;
 	const struct clock_source *clock = shared->request->clock;
+	struct noise_around *around = &rw->result->around;
 	unsigned count = shared->run.worker_count;
-	struct noise_sample before, after;
+	struct counters counters;
 	uint64_t begin, end, deadline;
 
+	look_around(rw, &around->before, &around->khz_before);
+	counters_open(&counters);
 	warm_up(rw);
 	rw->result->batch = (unsigned)rw->batch;
 	reset_histograms(rw);
@@ -177,18 +217,15 @@ static void window(struct runner_worker *rw)
 	while (!(deadline = atomic_load_explicit(&shared->deadline, memory_order_relaxed)) &&
 	       !worker_stopped(shared))
 		batch_run(rw, &begin, &end);
-	noise_sample_thread(&before);
 	if (!worker_stopped(shared))
-		measure_window(rw, deadline);
-	noise_sample_thread(&after);
+		count_window(rw, &counters, deadline);
 	atomic_fetch_add(&shared->finished, 1);
 	/* The others still measure: they must not be left alone. */
 	while (atomic_load_explicit(&shared->finished, memory_order_relaxed) < count &&
 	       !worker_stopped(shared))
 		batch_run(rw, &begin, &end);
-	rw->result->noise |= noise_flags(&before, &after);
-	if (before.thread_preempted != NOISE_MISSING && after.thread_preempted != NOISE_MISSING)
-		rw->result->preempted = after.thread_preempted - before.thread_preempted;
+	counters_close(&counters);
+	look_around(rw, &around->after, &around->khz_after);
 }
 
 static int create_histograms(struct runner_worker *rw)

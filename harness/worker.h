@@ -19,6 +19,7 @@ struct runner_shared {
 	struct runner_thread *threads;
 	struct runner_worker *workers;
 	uint64_t batch_min; /* operations that are timed at once, at least: parameter `batch` */
+	struct noise_throttle throttle;
 	pthread_barrier_t start; /* all workers: nobody warms up before all have entered */
 	_Alignas(128) atomic_uint warm;
 	_Alignas(128) atomic_ullong deadline; /* counts of the clock; 0: not open yet */
@@ -38,6 +39,7 @@ struct runner_worker {
 	uint64_t round; /* operations between resets, 0: never */
 	uint64_t left; /* of this round */
 	struct intervals intervals; /* at least one */
+	struct outlier_watch watch;
 };
 
 /* Untimed: whatever has to be made anew, where a round is over. */

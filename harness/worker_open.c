@@ -79,11 +79,13 @@ void worker_measure_open(struct runner_worker *rw, uint64_t deadline)
 	struct schedule s = schedule_of(rw, deadline);
 	struct runner_thread *result = rw->result;
 	uint64_t busy = 0, ops = 0;
+	uint64_t idle = 0; /* since when nothing runs */
 
 	for (;;) {
-		uint64_t at, begin, end, done;
+		uint64_t at, begin, end, done, paused = s.paused;
 
 		reset_aside(rw, &s);
+		idle += s.paused - paused;
 		at = intended(&s);
 		if (at >= deadline)
 			break;
@@ -92,6 +94,12 @@ void worker_measure_open(struct runner_worker *rw, uint64_t deadline)
 		if (begin >= deadline || worker_stopped(rw->shared))
 			break;
 		s.number++;
+		/* Since it could have begun: what holds the wait up is an outlier as well, but not
+		 * each operation that queues behind one. */
+		idle = idle > at ? idle : at;
+		if (__builtin_expect(end - idle > rw->watch.look, 0))
+			outlier_watch_look(&rw->watch, idle, end - idle);
+		idle = end;
 		if (!done)
 			continue;
 		busy += end - begin;

@@ -53,6 +53,12 @@ check "a sample a repetition" [ "$(wc -l <"$tmp/a/samples.ndjson")" -eq \
 	"$(python3 -c 'import json,sys; print(2*len(json.load(open(sys.argv[1]))["benchmarks"]))' "$tmp/a/result.json")" ]
 check "every sample is JSON" python3 -c 'import json, sys
 for line in open(sys.argv[1]): assert json.loads(line)["ops_per_s"] > 0' "$tmp/a/samples.ndjson"
+check "every benchmark says how noisy it was" is_json_file "$tmp/a/result.json" \
+	'all(b["noise"]["lost_part"]["worst"] < 1 and sum(b["outliers"]["causes"].values()) == b["outliers"]["count"] for b in j["benchmarks"])'
+check "so does every sample" python3 -c 'import json, sys
+for line in open(sys.argv[1]): assert json.loads(line)["noise"]["elapsed_ns"] > 0' "$tmp/a/samples.ndjson"
+check "hardware counts, or the reason" is_json_file "$tmp/a/result.json" \
+	'all(c if isinstance(c, (int, float)) else c["unavailable"] for b in j["benchmarks"] for c in [b["counters"]["cycles_per_op"]])'
 check "a log a benchmark" [ "$(find "$tmp/a/hist" -name "*.hlog" | wc -l)" -eq \
 	"$(python3 -c 'import json,sys; print(len(json.load(open(sys.argv[1]))["benchmarks"]))' "$tmp/a/result.json")" ]
 check "env.json" is_json_file "$tmp/a/env.json" 'j["kernel"] and j["label"] == "a \"label\""'

@@ -98,6 +98,94 @@ static void test_median(void **state)
 	assert_true(isnan(result_median(NULL, 0)));
 }
 
+/* Adds a repetition of OURS "1" that was noisy in a known way. */
+static void repeat_noisily(unsigned repetition, uint64_t lost_ns, double block_after)
+{
+	struct result_benchmark *b = benchmark(OURS "1");
+	struct runner_result run = { .outcome = RUNNER_OK,
+				     .thread_count = 1,
+				     .change = { .elapsed_ns = 1000000,
+						 .pressure_us = 100 * repetition,
+						 .group_pressure_us = NOISE_MISSING,
+						 .throttled_us = NOISE_MISSING } };
+	struct runner_thread *t = calloc(1, sizeof(*t));
+
+	*t = (struct runner_thread){
+		.batch = 1,
+		.ops = 100,
+		.busy_ns = 1000,
+		.span_ns = 1000,
+		.noise = NOISE_MIGRATED,
+		.preempted = 2,
+		.latency = histogram_create(1.0),
+		.around = { .before = { .spun_ns = 1000, .block_ns = 200 },
+			    .after = { .spun_ns = 1000,
+				       .lost_ns = lost_ns,
+				       .block_ns = block_after },
+			    .khz_before = NOISE_MISSING,
+			    .khz_after = NOISE_MISSING },
+		.outliers = { .over_ns = OUTLIER_NS },
+		.counts = { .count = { [COUNTER_INSTRUCTIONS] = 5000, [COUNTER_MINOR_FAULTS] = 50 },
+			    .errors = { [COUNTER_CYCLES] = 2 /* ENOENT */ },
+			    .user_only = true },
+	};
+	run.threads = t;
+	outliers_note(&t->outliers, &(struct outlier){ .took_ns = 60000 + repetition,
+						       .at_ns = 500000000,
+						       .cause = OUTLIER_PREEMPTED });
+	result_merge(b, &run, repetition);
+	runner_result_release(&run);
+}
+
+static void test_noise_is_kept_by_repetition(void **state)
+{
+	const struct result_benchmark *kept = benchmark(OURS "1");
+	const json_t *b, *first;
+	struct runner_result none = { 0 };
+	json_t *json, *line;
+
+	(void)state;
+	repeat_noisily(0, 200, 200);
+	repeat_noisily(1, 1000, 400);
+	repeat_noisily(2, 400, 250);
+	json = result_json(&result);
+	b = view_benchmark(json, OURS "1");
+	assert_true(fabs(view_number(b, "noise.lost_part.median") - 0.2) < 1e-9);
+	assert_true(fabs(view_number(b, "noise.lost_part.worst") - 0.5) < 1e-9);
+	assert_true(fabs(view_number(b, "noise.speed_ratio.median") - 0.8) < 1e-9);
+	assert_true(fabs(view_number(b, "noise.speed_ratio.worst") - 0.5) < 1e-9);
+	assert_true(fabs(view_number(b, "noise.pressure_part.worst") - 0.2) < 1e-9);
+	assert_null(view_get(b, "noise.frequency_khz"));
+	assert_non_null(view_text(b, "noise.frequency_khz_reason", NULL));
+	assert_non_null(view_text(b, "noise.throttled_us_reason", NULL));
+	assert_true(view_number(b, "noise.preempted") == 6);
+	assert_true(view_number(b, "noise.migrated") == 3);
+	assert_true(view_number(b, "outliers.count") == 3);
+	assert_true(view_number(b, "outliers.ns") == 180003);
+	assert_true(view_number(b, "outliers.causes.preempted") == 3);
+	assert_null(view_get(b, "outliers.causes.throttled"));
+	first = json_array_get(view_get(b, "outliers.longest"), 0);
+	assert_true(view_number(first, "repetition") == 2 && view_number(first, "ns") == 60002);
+	assert_true(view_number(first, "at_s") == 0.5);
+	assert_string_equal(view_text(first, "cause", ""), "preempted");
+	assert_true(view_number(b, "counters.instructions_per_op") == 50);
+	assert_true(view_number(b, "counters.minor_faults_per_op") == 0.5);
+	assert_non_null(strstr(view_text(b, "counters.cycles_per_op.unavailable", ""), "PMU"));
+	assert_non_null(view_text(b, "counters.hardware_events_in_the_kernel.unavailable", NULL));
+	/* Not measured is not quiet. */
+	assert_true(json_is_null(json_object_get(view_benchmark(json, OURS "2"), "noise")));
+	assert_true(json_is_null(json_object_get(view_benchmark(json, OURS "2"), "outliers")));
+	json_decref(json);
+
+	line = result_sample_json(kept, &none, 0);
+	assert_true(fabs(view_number(line, "noise.lost_part") - 0.2) < 1e-9);
+	assert_true(view_number(line, "noise.psi_some_cpu_us") == 200);
+	assert_true(view_number(line, "noise.preempted") == 2);
+	assert_non_null(view_text(line, "noise.psi_group_cpu_us_reason", NULL));
+	assert_true(view_number(line, "noise.outliers_ns") == 60002);
+	json_decref(line);
+}
+
 static void test_missing_is_null_with_a_reason(void **state)
 {
 	json_t *json = result_json(&result);
@@ -257,5 +345,11 @@ int main(void)
 		cmocka_unit_test(test_void_results_are_named),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	/* And one of their own. */
+	static const struct CMUnitTest noise_tests[] = {
+		cmocka_unit_test(test_noise_is_kept_by_repetition),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown) +
+	       cmocka_run_group_tests(noise_tests, setup, teardown);
 }

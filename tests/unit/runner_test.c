@@ -267,6 +267,28 @@ static void test_life_of_a_repetition(void **state)
 	runner_result_release(&r);
 }
 
+static void test_a_window_is_looked_around(void **state)
+{
+	struct runner_result r = repeat(&counting, 2, BOX);
+
+	(void)state;
+	assert_int_equal(r.outcome, RUNNER_OK);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct runner_thread *t = &r.threads[i];
+
+		assert_true(t->around.before.spun_ns > 0 && t->around.after.spun_ns > 0);
+		assert_int_equal(t->counts.errors[COUNTER_MINOR_FAULTS], 0);
+		assert_true(counters_sound(&t->counts));
+		/* Each event was counted, or there is a reason. */
+		for (unsigned c = 0; c < COUNTERS; c++)
+			assert_true(!t->counts.errors[c] ||
+				    strlen(counter_reason(t->counts.errors[c])) > 0);
+	}
+	/* The workers' window and warm-up lie in it. */
+	assert_true(r.change.elapsed_ns >= 100 * MS);
+	runner_result_release(&r);
+}
+
 static void test_singles_are_timed_one_by_one(void **state)
 {
 	struct workload singles = counting;
@@ -621,6 +643,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_life_of_a_repetition),
+		cmocka_unit_test(test_a_window_is_looked_around),
 		cmocka_unit_test(test_singles_are_timed_one_by_one),
 		cmocka_unit_test(test_errors_make_results_void),
 		cmocka_unit_test(test_a_refused_setup_is_torn_down),

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/report_noise.h"
 #include "harness/summary.h"
 #include "harness/view.h"
 
@@ -109,6 +110,51 @@ static void a_row_says_it_all(void **state)
 	free(text);
 }
 
+static const char noisy[] =
+	"{\"run\":{\"duration_ns\":50000000},\"benchmarks\":["
+	"{\"name\":\"a\",\"threads\":1,\"repeats\":2,\"noise\":{\"lost_part\":"
+	"{\"median\":0.01,\"worst\":0.2}},\"outliers\":{\"count\":3,\"ns\":1000000,"
+	"\"causes\":{\"unexplained\":1,\"preempted\":2}}},"
+	"{\"name\":\"b<i>\",\"threads\":2,\"repeats\":2,\"noise\":{\"lost_part\":"
+	"{\"median\":0.03,\"worst\":0.3}},\"outliers\":{\"count\":1000,\"ns\":5000000,"
+	"\"causes\":{\"preempted\":1000}}},"
+	"{\"name\":\"c\",\"noise\":null}]}";
+
+static void noise_has_two_lines(void **state)
+{
+	char *text = text_of(summary_print, noisy);
+
+	(void)state;
+	assert_non_null(strstr(text, "noise: 2 % of the CPUs' time was lost around windows, at "
+				     "worst 30 % (b<i>)\n"));
+	assert_non_null(strstr(text, "outliers: 1,003 over 50 µs, 2 % of the measured time: 1,002 "
+				     "preempted, 1 unexplained\n"));
+	free(text);
+	text = text_of(summary_markdown, noisy);
+	assert_non_null(strstr(text, "- noise: 2 % of the CPUs"));
+	assert_non_null(strstr(text, "(b&lt;i>)"));
+	assert_non_null(strstr(text, "- outliers: 1,003 over"));
+	free(text);
+	/* Older results say nothing of it, and neither do we. */
+	text = text_of(summary_print, one);
+	assert_null(strstr(text, "noise:"));
+	assert_null(strstr(text, "outliers:"));
+	free(text);
+}
+
+static void noise_has_a_table(void **state)
+{
+	char *text = text_of(report_noise_html, noisy);
+
+	(void)state;
+	assert_non_null(strstr(text, "b&lt;i&gt;"));
+	assert_non_null(strstr(text, "2 preempted, 1 unexplained"));
+	free(text);
+	text = text_of(report_noise_html, one);
+	assert_string_equal(text, "");
+	free(text);
+}
+
 /* Columns are aligned by characters: a µ is two bytes and one column. */
 static size_t column_of(const char *line, const char *needle)
 {
@@ -174,6 +220,8 @@ int main(void)
 		cmocka_unit_test(numbers_have_three_digits),
 		cmocka_unit_test(values_are_found_or_missed),
 		cmocka_unit_test(a_row_says_it_all),
+		cmocka_unit_test(noise_has_two_lines),
+		cmocka_unit_test(noise_has_a_table),
 		cmocka_unit_test(columns_line_up),
 		cmocka_unit_test(nothing_is_a_table_too),
 		cmocka_unit_test(names_are_not_obeyed),
