@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/file.h>
 
 static bool hugepages_added;
 
@@ -20,6 +21,8 @@ static bool hugepages_add(long n)
 
 	if (!f)
 		return false;
+	/* Tests at the same time read and write it one after the other. */
+	flock(fileno(f), LOCK_EX);
 	if (fscanf(f, "%ld", &now) == 1) {
 		rewind(f);
 		done = fprintf(f, "%ld\n", now + n < 0 ? 0 : now + n) > 0 && !fflush(f);
