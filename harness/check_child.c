@@ -21,6 +21,7 @@
 #include "harness/check.h"
 #include "harness/check_load.h"
 #include "harness/check_stop.h"
+#include "harness/check_wait.h"
 
 #define HANG_NS UINT64_C(4000000000) /* beyond the budget */
 
@@ -81,6 +82,7 @@ static void in_child(const struct check_request *request, const struct check_pro
 	run.options = loaded.options;
 	check_touch_install();
 	check_stop_install();
+	check_wait_promptly();
 	if (property ? !property->run(&run, property->data) : !check_run_script(&run, script))
 		o->status = CHECK_FAILED;
 }

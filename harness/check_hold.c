@@ -8,80 +8,96 @@
  */
 #include "harness/check_hold.h"
 
-#include <sched.h>
 #include <stddef.h>
 #include <string.h>
-#include <time.h>
+#include <unistd.h>
 #include <x86intrin.h>
 
 #include "harness/check_play.h"
 
-#define HOLD_MAX (1 << 20) /* counts: some hundred microseconds */
+#define HOLD_MAX (1 << 23) /* counts: some milliseconds; who can be seen to sleep ends it earlier */
+#define ASLEEP_TIMES 2 /* looks, one after another: a short sleep is none */
 #define EVERY 3
 #define SELDOM 16 /* if one costs milliseconds */
 #define FOLLOW_EVERY 8 /* visits of a lane */
 #define BY_TURNS 4 /* of so many stops all but one are at turns of the trace */
 #define GOLDEN UINT64_C(0x9e3779b97f4a7c15)
-#define SPINS_MAX 500
-#define YIELD_MAX (1 << 21) /* counts: about a millisecond */
-#define NAP_NS 50000
 
-void check_wait(struct check_wait *wait)
+static struct check_hold_lane *lane_of(struct check_stop *stop)
 {
-	const struct timespec nap = { .tv_nsec = NAP_NS };
-
-	if (++wait->spins < SPINS_MAX) {
-		_mm_pause();
-	} else if (wait->spins == SPINS_MAX) {
-		wait->begin = __rdtsc();
-		sched_yield();
-	} else if (__rdtsc() - wait->begin < YIELD_MAX) {
-		sched_yield();
-	} else {
-		nanosleep(&nap, NULL);
-	}
+	return (struct check_hold_lane *)((char *)stop - offsetof(struct check_hold_lane, stop));
 }
 
-static struct check_hold *all_of(struct check_stop *stop)
+/* Counts up for who waits for it. */
+static void count_up(struct check_hold *all, _Atomic unsigned *what)
 {
-	return ((struct check_hold_lane *)((char *)stop - offsetof(struct check_hold_lane, stop)))
-		->all;
+	atomic_fetch_add(what, 1);
+	check_bell_ring(all->bell);
+}
+
+static void wait_for(struct check_hold *all, _Atomic unsigned *what, unsigned wanted)
+{
+	struct check_wait wait = { .bell = all->bell };
+
+	while (atomic_load(what) < wanted)
+		check_wait(&wait);
+}
+
+static bool others_sleep(const struct check_hold *all, const struct check_hold_lane *me)
+{
+	for (unsigned i = 0; i < all->count; i++)
+		if (&all->lanes[i] != me && !check_wait_sleeps(all->lanes[i].watch))
+			return false;
+	return true;
+}
+
+/* Holds a lane until that many others are where they should come to; or none of them can go on,
+ * since what they wait for is locked here; or they do something else for too long. */
+static void hold(struct check_hold_lane *me, _Atomic unsigned *what, unsigned wanted)
+{
+	struct check_hold *all = me->all;
+	struct check_wait wait = { .bell = all->bell };
+	uint64_t begin = __rdtsc();
+	unsigned asleep = 0;
+
+	while (atomic_load(what) < wanted && asleep < ASLEEP_TIMES && __rdtsc() - begin < HOLD_MAX)
+		if (check_wait(&wait))
+			asleep = others_sleep(all, me) ? asleep + 1 : 0;
 }
 
 /* In the middle of the first lane. */
 static void hold_first(struct check_stop *stop)
 {
-	struct check_hold *all = all_of(stop);
-	struct check_wait wait = { 0 };
+	struct check_hold_lane *me = lane_of(stop);
+	struct check_hold *all = me->all;
 	uint64_t begin;
 
-	atomic_store_explicit(&all->let_go, true, memory_order_release);
-	while (atomic_load_explicit(&all->running, memory_order_relaxed) < all->count - 1)
-		check_wait(&wait);
+	count_up(all, &all->let_go);
+	wait_for(all, &all->running, all->count - 1);
+	if (!all->moment) {
+		hold(me, &all->ended, all->count - 1);
+		return;
+	}
 	begin = __rdtsc();
 	while (atomic_load_explicit(&all->ended, memory_order_relaxed) < all->count - 1 &&
 	       __rdtsc() - begin < all->moment)
-		if (all->moment == HOLD_MAX)
-			check_wait(&wait);
+		;
 }
 
 /* In the middle of the second. */
 static void hold_second(struct check_stop *stop)
 {
-	struct check_hold *all = all_of(stop);
-	uint64_t begin = __rdtsc();
-	struct check_wait wait = { 0 };
+	struct check_hold_lane *me = lane_of(stop);
 
-	atomic_fetch_add_explicit(&all->ended, 1, memory_order_relaxed);
-	while (!atomic_load_explicit(&all->first_ended, memory_order_relaxed) &&
-	       __rdtsc() - begin < HOLD_MAX)
-		check_wait(&wait);
+	count_up(me->all, &me->all->ended);
+	hold(me, &me->all->first_ended, 1);
 }
 
-void check_hold_init(struct check_hold *hold, unsigned count, struct check_trace *traces,
-		     uint64_t follow_ns)
+void check_hold_init(struct check_hold *hold, unsigned count, struct check_bell *bell,
+		     struct check_trace *traces, uint64_t follow_ns)
 {
 	memset(hold, 0, sizeof(*hold));
+	hold->bell = bell;
 	hold->count = count;
 	hold->every = check_stop_is_cheap() ? EVERY : SELDOM;
 	hold->follow_ns = follow_ns;
@@ -89,6 +105,17 @@ void check_hold_init(struct check_hold *hold, unsigned count, struct check_trace
 		hold->lanes[i].all = hold;
 		hold->lanes[i].stop.trace = &traces[i];
 	}
+}
+
+void check_hold_enter(struct check_hold *hold, unsigned lane)
+{
+	hold->lanes[lane].watch = check_wait_watch();
+}
+
+void check_hold_leave(struct check_hold *hold, unsigned lane)
+{
+	if (hold->lanes[lane].watch >= 0)
+		close(hold->lanes[lane].watch);
 }
 
 /* A place of a lane that is to be stopped: in an order that soon comes to all of them, or at
@@ -117,17 +144,17 @@ void check_hold_choose(struct check_hold *hold, uint64_t longest, uint64_t *rand
 	hold->is_followed = !first->stop.trace->is_whole && visit % FOLLOW_EVERY == 0;
 	first->stop.reached = hold_first;
 	choose_place(first, visit, hold->phase);
-	hold->moment = way % 8 ? HOLD_MAX : check_random(random) % (longest + 50);
+	hold->moment = way % 8 ? 0 : 1 + check_random(random) % (longest + 50);
 	if (way % 8 > 2) {
 		hold->second = (hold->first + 1 + way / 8 % (hold->count - 1)) % hold->count;
 		second = &hold->lanes[hold->second];
 		second->stop.reached = hold_second;
 		choose_place(second, check_random(random), 0);
 	}
-	atomic_store(&hold->let_go, false);
+	atomic_store(&hold->let_go, 0);
 	atomic_store(&hold->running, 0);
 	atomic_store(&hold->ended, 0);
-	atomic_store(&hold->first_ended, false);
+	atomic_store(&hold->first_ended, 0);
 }
 
 static void run_first(struct check_hold *hold, void (*call)(void *context), void *context)
@@ -140,28 +167,27 @@ static void run_first(struct check_hold *hold, void (*call)(void *context), void
 		check_stop_begin(&me->stop, me->place);
 	call(context);
 	check_stop_end(&me->stop);
-	atomic_store_explicit(&hold->first_ended, true, memory_order_relaxed);
-	atomic_store_explicit(&hold->let_go, true, memory_order_release);
+	count_up(hold, &hold->first_ended);
+	/* If the place was not come to. */
+	count_up(hold, &hold->let_go);
 }
 
 void check_hold_run(struct check_hold *hold, unsigned lane, void (*call)(void *context),
 		    void *context)
 {
 	struct check_stop *stop = &hold->lanes[lane].stop;
-	struct check_wait wait = { 0 };
 
 	if (lane == hold->first) {
 		run_first(hold, call, context);
 		return;
 	}
-	while (!atomic_load_explicit(&hold->let_go, memory_order_acquire))
-		check_wait(&wait);
+	wait_for(hold, &hold->let_go, 1);
 	if (lane == hold->second)
 		check_stop_begin(stop, hold->lanes[lane].place);
-	atomic_fetch_add_explicit(&hold->running, 1, memory_order_relaxed);
+	count_up(hold, &hold->running);
 	call(context);
 	if (lane == hold->second)
 		check_stop_end(stop);
 	if (lane != hold->second || !stop->was_reached)
-		atomic_fetch_add_explicit(&hold->ended, 1, memory_order_relaxed);
+		count_up(hold, &hold->ended);
 }

@@ -16,14 +16,7 @@
 
 #include "harness/check_script.h"
 #include "harness/check_stop.h"
-
-/* How one waits for another lane: by spinning, since a wake-up is longer than what is to be hit;
- * soon by giving the CPU up; and on a busy machine, where that costs a time slice, by sleeping. */
-struct check_wait {
-	unsigned spins;
-	uint64_t begin; /* counts */
-};
-void check_wait(struct check_wait *wait);
+#include "harness/check_wait.h"
 
 struct check_hold;
 
@@ -31,27 +24,32 @@ struct check_hold_lane {
 	struct check_hold *all;
 	struct check_stop stop;
 	uint32_t place; /* where it is stopped in this turn */
+	int watch; /* of its thread: see check_wait.h */
 };
 
 struct check_hold {
 	unsigned count; /* of lanes */
+	struct check_bell *bell;
 	unsigned every; /* how many turns are to be for one that is held */
 	uint64_t follow_ns;
 	uint64_t turns, phase; /* of choosing */
 	/* This turn's. */
 	unsigned first, second; /* lanes; CHECK_LANES: no second one */
 	bool is_followed; /* the first, to lengthen its trace */
-	uint64_t moment; /* counts: for so long at most */
-	_Alignas(64) _Atomic bool let_go; /* the others */
+	uint64_t moment; /* counts: for so long at most; 0: as long as the others run */
+	_Alignas(64) _Atomic unsigned let_go; /* 1: the others */
 	_Atomic unsigned running; /* others that have been let go */
 	_Atomic unsigned ended; /* and are through, or are stopped as well */
-	_Atomic bool first_ended;
+	_Atomic unsigned first_ended; /* 1: so it is */
 	struct check_hold_lane lanes[CHECK_LANES];
 };
 
-/* Each lane is followed now and then, for so long, until its trace is whole. */
-void check_hold_init(struct check_hold *hold, unsigned count, struct check_trace *traces,
-		     uint64_t follow_ns);
+/* The lanes' threads wait by that bell. Each lane is followed now and then, for so long, until its trace is whole. */
+void check_hold_init(struct check_hold *hold, unsigned count, struct check_bell *bell,
+		     struct check_trace *traces, uint64_t follow_ns);
+/* The calling thread is to run that lane; and will no more. */
+void check_hold_enter(struct check_hold *hold, unsigned lane);
+void check_hold_leave(struct check_hold *hold, unsigned lane);
 /* Plans a turn. longest: counts that lanes mostly take. */
 void check_hold_choose(struct check_hold *hold, uint64_t longest, uint64_t *random);
 /* Runs a lane, which is call(context), within the plan. */

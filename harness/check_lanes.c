@@ -38,6 +38,7 @@ struct check_lanes {
 	_Atomic unsigned turn; /* changes: a turn begins */
 	_Atomic bool stop;
 	bool holds; /* in this turn */
+	struct check_bell bell;
 	uint64_t turns;
 	_Alignas(64) _Atomic unsigned ready; /* helpers that are on a CPU, and wait for start */
 	_Alignas(64) _Atomic unsigned done; /* helpers that have ended the turn, or have entered */
@@ -77,6 +78,12 @@ static void run_lane(struct lane_thread *me)
 		run_shifted(me);
 }
 
+static void count_up(struct check_lanes *all, _Atomic unsigned *what)
+{
+	atomic_fetch_add_explicit(what, 1, memory_order_release);
+	check_bell_ring(&all->bell);
+}
+
 static void *helper(void *argument)
 {
 	struct lane_thread *me = argument;
@@ -85,21 +92,23 @@ static void *helper(void *argument)
 	unsigned turn = 0;
 
 	me->rc = t->thread_enter ? t->thread_enter(all->subject->engine) : 0;
-	atomic_fetch_add(&all->done, 1);
+	check_hold_enter(&all->hold, me->index);
+	count_up(all, &all->done);
 	for (;;) {
-		struct check_wait wait = { 0 };
+		struct check_wait for_turn = { .bell = &all->bell }, for_start = for_turn;
 
 		while (atomic_load_explicit(&all->turn, memory_order_acquire) == turn)
-			check_wait(&wait);
+			check_wait(&for_turn);
 		turn++;
 		if (atomic_load(&all->stop))
 			break;
-		atomic_fetch_add(&all->ready, 1);
-		for (wait.spins = 0; !atomic_load_explicit(&all->start, memory_order_acquire);)
-			check_wait(&wait);
+		count_up(all, &all->ready);
+		while (!atomic_load_explicit(&all->start, memory_order_acquire))
+			check_wait(&for_start);
 		run_lane(me);
-		atomic_fetch_add_explicit(&all->done, 1, memory_order_release);
+		count_up(all, &all->done);
 	}
+	check_hold_leave(&all->hold, me->index);
 	if (!me->rc && t->thread_leave)
 		t->thread_leave(all->subject->engine);
 	return NULL;
@@ -107,7 +116,7 @@ static void *helper(void *argument)
 
 static void wait_for(struct check_lanes *all, _Atomic unsigned *what)
 {
-	struct check_wait wait = { 0 };
+	struct check_wait wait = { .bell = &all->bell };
 
 	while (atomic_load_explicit(what, memory_order_acquire) < all->count - 1)
 		check_wait(&wait);
@@ -125,7 +134,8 @@ struct check_lanes *check_lanes_create(struct check_subject *subject, unsigned c
 	memset(all, 0, sizeof(*all));
 	all->subject = subject;
 	all->count = count;
-	check_hold_init(&all->hold, count, traces, follow_ns);
+	check_hold_init(&all->hold, count, &all->bell, traces, follow_ns);
+	check_hold_enter(&all->hold, 0);
 	for (unsigned i = 0; i < count; i++) {
 		all->threads[i].all = all;
 		all->threads[i].index = i;
@@ -147,9 +157,10 @@ struct check_lanes *check_lanes_create(struct check_subject *subject, unsigned c
 void check_lanes_destroy(struct check_lanes *all)
 {
 	atomic_store(&all->stop, true);
-	atomic_fetch_add(&all->turn, 1);
+	count_up(all, &all->turn);
 	for (unsigned i = 1; i < all->count; i++)
 		pthread_join(all->threads[i].thread, NULL);
+	check_hold_leave(&all->hold, 0);
 	free(all);
 }
 
@@ -186,10 +197,11 @@ void check_lanes_run(struct check_lanes *all, struct check_lane *lane, uint64_t 
 	atomic_store(&all->start, 0);
 	atomic_store(&all->ready, 0);
 	atomic_store(&all->done, 0);
-	atomic_fetch_add_explicit(&all->turn, 1, memory_order_release);
+	count_up(all, &all->turn);
 	/* Started before a helper is on a CPU, the lanes would hardly overlap. */
 	wait_for(all, &all->ready);
 	atomic_store_explicit(&all->start, __rdtsc() + LEAD, memory_order_release);
+	check_bell_ring(&all->bell);
 	run_lane(&all->threads[0]);
 	wait_for(all, &all->done);
 }
