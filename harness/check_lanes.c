@@ -26,7 +26,7 @@ struct lane_thread {
 	unsigned index;
 	pthread_t thread;
 	uint64_t shift; /* counts; written before `turn` */
-	uint64_t length; /* counts, median; read after `done` */
+	uint64_t length; /* counts, median; 0 at first; read after `done` */
 	int rc;
 };
 
@@ -65,9 +65,13 @@ static void run_shifted(struct lane_thread *me)
 	now = __rdtsc();
 	call_all(me);
 	now = __rdtsc() - now;
-	/* The median, in small steps: what a preemption adds is not the lane's. */
-	me->length = now > me->length ? me->length + me->length / 16 + 1
-				      : me->length - me->length / 16;
+	/* The median, from the first in small steps: what a preemption adds is not the lane's. */
+	if (!me->length)
+		me->length = now;
+	else if (now > me->length)
+		me->length += me->length / 16 + 1;
+	else
+		me->length -= me->length / 16;
 }
 
 static void run_lane(struct lane_thread *me)
@@ -139,7 +143,6 @@ struct check_lanes *check_lanes_create(struct check_subject *subject, unsigned c
 	for (unsigned i = 0; i < count; i++) {
 		all->threads[i].all = all;
 		all->threads[i].index = i;
-		all->threads[i].length = 2000;
 		if (i && pthread_create(&all->threads[i].thread, NULL, helper, &all->threads[i]))
 			abort();
 	}
