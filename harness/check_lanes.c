@@ -65,13 +65,13 @@ static void run_shifted(struct lane_thread *me)
 	now = __rdtsc();
 	call_all(me);
 	now = __rdtsc() - now;
-	/* The median, from the first in small steps: what a preemption adds is not the lane's. */
+	/* The median, from the first on in steps: what a preemption adds is not the lane's. */
 	if (!me->length)
 		me->length = now;
 	else if (now > me->length)
-		me->length += me->length / 16 + 1;
+		me->length += me->length / 4 + 1;
 	else
-		me->length -= me->length / 16;
+		me->length -= me->length / 4;
 }
 
 static void run_lane(struct lane_thread *me)
