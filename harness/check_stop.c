@@ -9,6 +9,7 @@
  */
 #include "harness/check_stop.h"
 
+#include <errno.h>
 #include <linux/hw_breakpoint.h>
 #include <linux/perf_event.h>
 #include <signal.h>
@@ -173,6 +174,7 @@ static void on_trap(int number, siginfo_t *info, void *context)
 {
 	greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
 	struct check_stop *stop = active;
+	int error = errno;
 
 	if (info->si_code == TRAP_PERF) {
 		if (stop && stop->mode == BREAKING && !stop->passed--)
@@ -187,6 +189,8 @@ static void on_trap(int number, siginfo_t *info, void *context)
 		/* A thread that was made by one that is followed has its flag as well. */
 		registers[REG_EFL] &= ~TRAP_FLAG;
 	}
+	/* The call may be between its system call and the look at what that said. */
+	errno = error;
 }
 
 void check_stop_install(void)

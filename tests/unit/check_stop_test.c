@@ -7,12 +7,21 @@
  */
 #include "harness/check_stop.h"
 
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+
+/* Enough to step through a page's bytes on a busy machine. */
+#define BUDGET_NS UINT64_C(1000000000)
 
 static volatile int first, second;
 static _Atomic int counter;
@@ -36,6 +45,7 @@ static __attribute__((noinline)) void call(int value)
 static void look(struct check_stop *stop)
 {
 	(void)stop;
+	errno = EAGAIN;
 	reached_count++;
 	seen_first = first;
 	seen_second = second;
@@ -46,7 +56,7 @@ static struct check_trace trace;
 static void follow(struct check_stop *stop)
 {
 	for (unsigned i = 0; i < 1000 && !trace.is_whole; i++) {
-		check_stop_follow(stop, 2000000);
+		check_stop_follow(stop, BUDGET_NS);
 		call(1);
 		check_stop_end(stop);
 	}
@@ -76,9 +86,12 @@ static void every_place_can_be_held(void **state)
 		memset(from, (int)place, sizeof(from));
 		reached_count = 0;
 		check_stop_begin(&stop, place);
+		errno = 0;
 		call(3);
 		check_stop_end(&stop);
 		assert_int_equal(reached_count, stop.was_reached);
+		/* Whatever is done meanwhile. */
+		assert_int_equal(errno, 0);
 		missed += !stop.was_reached;
 		/* It went on, and was held once. */
 		assert_int_equal(second, 3);
@@ -117,12 +130,38 @@ static void a_place_that_is_not_there_is_passed(void **state)
 	assert_int_equal(second, 4);
 }
 
+/* As in many containers. There is no way back, so this is the last test. */
+static void forbid_breakpoints(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_perf_event_open, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = { sizeof(filter) / sizeof(*filter), filter };
+
+	assert_return_code(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), errno);
+	assert_return_code(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), errno);
+}
+
+static void without_breakpoints_it_steps(void **state)
+{
+	needs_signals(state);
+	forbid_breakpoints();
+	assert_false(check_stop_is_cheap());
+	memset(&trace, 0, sizeof(trace));
+	every_place_can_be_held(state);
+	turns_are_beside_what_locks(state);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_place_can_be_held),
 		cmocka_unit_test(turns_are_beside_what_locks),
 		cmocka_unit_test(a_place_that_is_not_there_is_passed),
+		cmocka_unit_test(without_breakpoints_it_steps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
