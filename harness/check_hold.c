@@ -2,12 +2,12 @@
 /*
  * check_hold.c - who is held where, and who waits for whom.
  *
- * A lane that is held may have locked what the others need, and a second one what the first needs.
- * So a hold ends when whom it waits for is seen asleep, which those of a translator do that wait for
- * a lock, or for RCU; and in any case after HOLD_MAX, which is for those that spin. The lanes then go
- * on, and the race is another one: none is waited for that cannot end. Time spent waiting for
- * a CPU does not end a hold, unless it is longer than that: on a busy machine the same overlaps are
- * tried as on a quiet one. The other waits are for a lane to begin or to end its calls, which only
+ * A lane that is held may have locked what the others need, and a second one what the first
+ * needs. So a hold ends when all others are seen asleep, as those of a translator are that wait
+ * for a lock, or for RCU; and in any case after HOLD_MAX, which is for those that spin. The lanes
+ * then go on, and the race is another one: none is waited for that cannot end. Waiting for a CPU
+ * ends no hold, unless it takes as long as that: on a busy machine the same overlaps are tried as
+ * on a quiet one. The other waits are for a lane to begin or to end its calls, which only
  * a translator that hangs prevents; then the parent's time box ends the process.
  */
 #include "harness/check_hold.h"

@@ -44,7 +44,8 @@ struct check_hold {
 	struct check_hold_lane lanes[CHECK_LANES];
 };
 
-/* The lanes' threads wait by that bell. Each lane is followed now and then, for so long, until its trace is whole. */
+/* The lanes' threads wait by that bell. Each lane is followed now and then, for so long, until
+ * its trace is whole. */
 void check_hold_init(struct check_hold *hold, unsigned count, struct check_bell *bell,
 		     struct check_trace *traces, uint64_t follow_ns);
 /* The calling thread is to run that lane; and will no more. */

@@ -30,6 +30,7 @@
 #define TRAP_FLAG 0x100
 #define PREFIXES_MAX 14
 #define CLOCK_EVERY 64 /* steps */
+#define STEPPING_NS UINT64_C(200000000) /* at most, to a place */
 
 /* Stepping or breaking is on the way to a place; through is behind it. */
 enum { FOLLOWING, STEPPING, BREAKING, THROUGH };
@@ -85,8 +86,7 @@ static bool note(struct check_stop *stop, const greg_t *registers)
 	trace->beside = orders;
 	trace->is_whole = trace->place_count == CHECK_PLACES_MAX ||
 			  (is_call && registers[REG_RAX] == SYS_rt_sigprocmask);
-	return !trace->is_whole &&
-	       (trace->place_count % CLOCK_EVERY || check_now_ns() < stop->until_ns);
+	return !trace->is_whole;
 }
 
 /* A breakpoint of the calling thread; -1: the system permits none. */
@@ -138,35 +138,34 @@ static void pass_over(struct check_stop *stop, greg_t *registers)
 
 	if (prefixes && is_one_of(code[prefixes], "\xa4\xa5\xaa\xab"))
 		fd = break_at((uintptr_t)code + prefixes + 1);
-	if (fd >= 0) {
-		if (stop->fd >= 0)
-			close(stop->fd);
-		stop->fd = fd;
-		stop->passed = 0;
-		stop->goes_on = true;
-		stop->mode = BREAKING;
-		registers[REG_EFL] &= ~TRAP_FLAG;
-	} else if (check_now_ns() >= stop->until_ns) {
-		stop->mode = THROUGH;
-		registers[REG_EFL] &= ~TRAP_FLAG;
-	}
+	if (fd < 0)
+		return;
+	if (stop->fd >= 0)
+		close(stop->fd);
+	stop->fd = fd;
+	stop->passed = 0;
+	stop->goes_on = true;
+	stop->mode = BREAKING;
+	registers[REG_EFL] &= ~TRAP_FLAG;
 }
 
 static void on_step(struct check_stop *stop, greg_t *registers)
 {
-	uint64_t place = (uint64_t)registers[REG_RIP];
+	uint64_t place = (uint64_t)registers[REG_RIP], before = stop->before;
+	bool is_enough = ++stop->steps % CLOCK_EVERY == 0 && check_now_ns() >= stop->until_ns;
 
-	if (place == stop->before) {
-		if (stop->mode == FOLLOWING)
-			pass_over(stop, registers);
+	stop->before = place;
+	if (stop->mode == STEPPING && place == stop->place && place != before && !stop->passed--) {
+		arrive(stop, registers);
 		return;
 	}
-	stop->before = place;
-	if (stop->mode == STEPPING && stop->passed++ == stop->place) {
-		arrive(stop, registers);
-	} else if (stop->mode == FOLLOWING && !note(stop, registers)) {
+	if (stop->mode == FOLLOWING && place != before)
+		is_enough |= !note(stop, registers);
+	if (is_enough) {
 		stop->mode = THROUGH;
 		registers[REG_EFL] &= ~TRAP_FLAG;
+	} else if (stop->mode == FOLLOWING && place == before) {
+		pass_over(stop, registers);
 	}
 }
 
@@ -217,6 +216,9 @@ static void begin(struct check_stop *stop, int mode)
 	stop->mode = mode;
 	stop->was_reached = false;
 	stop->before = 0;
+	stop->steps = 0;
+	if (mode == STEPPING)
+		stop->until_ns = check_now_ns() + STEPPING_NS;
 	active = stop;
 	atomic_signal_fence(memory_order_seq_cst);
 	if (mode == FOLLOWING || mode == STEPPING)
@@ -232,12 +234,12 @@ static void begin_to(struct check_stop *stop, uint32_t place)
 		begin(stop, THROUGH);
 		return;
 	}
-	stop->place = place;
+	stop->place = places[place];
 	stop->passed = 0;
-	stop->fd = break_at(places[place]);
 	/* It may be passed before. */
-	for (uint32_t i = 0; stop->fd >= 0 && i < place; i++)
+	for (uint32_t i = 0; i < place; i++)
 		stop->passed += places[i] == places[place];
+	stop->fd = break_at(stop->place);
 	begin(stop, stop->fd >= 0 ? BREAKING : STEPPING);
 }
 

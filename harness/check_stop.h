@@ -39,8 +39,9 @@ struct check_stop {
 	/* Inside. */
 	int mode;
 	int fd;
-	uint32_t place; /* where to stop */
-	uint32_t passed; /* places, or how often the breakpoint is to be passed yet */
+	uint64_t place; /* where to stop */
+	uint32_t passed; /* how often it is to be passed yet */
+	uint32_t steps;
 	uint64_t before; /* the place passed last */
 	bool goes_on; /* is followed from there */
 	uint64_t budget_ns, until_ns;

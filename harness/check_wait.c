@@ -4,7 +4,7 @@
  *
  * No ring is missed: who waits reads `rung`, looks, says in `sleepers` that it will sleep, and
  * sleeps only while `rung` is what it was; who rings changes `rung` and then reads `sleepers`. All
- * of it is sequentially consistent, so if the one does not see the sleeper, the other sees the ring.
+ * of it is sequentially consistent: if the one does not see the sleeper, the other sees the ring.
  */
 #include "harness/check_wait.h"
 
