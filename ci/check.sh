@@ -4,6 +4,11 @@
 # check.sh - everything that `make check` tests, cheapest first. A step that fails does not keep
 # the later ones from running; the last line is the sum of them all.
 #
+# Tests run as many at once as there are CPUs (JOBS=): each waits much, and none asserts how long
+# anything takes. Builds and the linters share their work among the CPUs by themselves, and what
+# others may not see on the machine (cli: nothing left behind) looks for its own only. What took
+# longest is listed before the sum, for whoever adds to it.
+#
 # Counted are single tests where a step consists of tests, and one for each step otherwise.
 set -u
 
@@ -15,13 +20,25 @@ mkdir -p build
 : >$tally
 start=$SECONDS
 
-# step LABEL LIMIT COMMAND...: run and count.
+# run_step JOBS LABEL LIMIT COMMAND...: run and count.
+run_step()
+{
+	local at_once=$1 label=$2 limit=$3
+
+	shift 3
+	tests/run.sh --tally $tally --label "$label" --limit "$limit" --jobs "$at_once" "$@" | sed '$d'
+}
+
+# step LABEL LIMIT COMMAND...: one after another.
 step()
 {
-	local label=$1 limit=$2
+	run_step 1 "$@"
+}
 
-	shift 2
-	tests/run.sh --tally $tally --label "$label" --limit "$limit" "$@" | sed '$d'
+# at_once LABEL LIMIT COMMAND...: as many at once as there are CPUs.
+at_once()
+{
+	run_step "$jobs" "$@"
 }
 
 # tests VARIANT LIMIT: build and run the unit tests of a variant.
@@ -33,19 +50,19 @@ tests()
 	for source in tests/unit/*_test.c; do
 		programs+=("build/$1/${source%.c}")
 	done
-	step "$1" "$2" "${programs[@]}"
+	at_once "$1" "$2" "${programs[@]}"
 }
 
 step runner 60 tests/run_test.sh
 step build 300 "$make -s -k -j$jobs V=release all"
 step order 240 "ci/order.sh"
 tests debug 120
-step oracle 60 "build/debug/tests/oracle/replay tests/oracle/cases/*.ops" \
+at_once oracle 60 "build/debug/tests/oracle/replay tests/oracle/cases/*.ops" \
 	"build/debug/tests/oracle/oracle --seconds ${ORACLE_SECONDS:-8} --out build" \
 	"build/debug/tests/oracle/oracle --threads 3 --seconds 6"
-step conformance 300 tests/conformance/proof.sh
+step conformance 300 "JOBS=$jobs tests/conformance/proof.sh"
 mapfile -t cli < <(find tests/cli -maxdepth 1 -type f -perm -u+x | sort)
-[ ${#cli[@]} -eq 0 ] || step cli 240 "${cli[@]}"
+[ ${#cli[@]} -eq 0 ] || at_once cli 240 "${cli[@]}"
 step micro 180 "$make -s -j$jobs V=release build/release/micro"
 step audit 240 "$make -s V=audit -j$jobs audit-run"
 step count 180 "ci/count.sh" "ci/count.sh --test"

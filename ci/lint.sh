@@ -42,12 +42,12 @@ defines_workload='^const struct workload workload_'
 
 check_format()
 {
-	local f
-
 	command -v "$FORMAT" >/dev/null || return 77
-	for f in $sources $headers $(matching '^tests/order/.*\.c$|^harness/.*\.cc$'); do
-		"$FORMAT" --dry-run -Werror "$f" >/dev/null 2>&1 || echo "$f: make format changes it"
-	done
+	{
+		echo "$sources $headers"
+		matching '^tests/order/.*\.c$|^harness/.*\.cc$'
+	} | xargs -r -P "$JOBS" -n 20 "$FORMAT" --dry-run -Werror 2>&1 |
+		sed -n 's/:[0-9]*:[0-9]*: error: .*/: make format changes it/p' | sort -u
 }
 
 check_length()
@@ -97,14 +97,13 @@ check_own_header()
 
 check_header_alone()
 {
-	local h cc
+	local cc
 
-	for h in $headers; do
-		for cc in gcc "$CLANG"; do
-			command -v "$cc" >/dev/null || continue
-			printf '#include "%s"\nextern int none;\n' "$h" |
-				"$cc" "${flags[@]}" -fsyntax-only -x c - 2>&1 | sed "s,^,$cc: ,"
-		done
+	for cc in gcc "$CLANG"; do
+		command -v "$cc" >/dev/null || continue
+		echo "$headers" | xargs -r -P "$JOBS" -I{} sh -c 'header=$1 && shift &&
+			printf "#include \"%s\"\nextern int none;\n" "$header" |
+				"$@" -fsyntax-only -x c - 2>&1 | sed "s,^,$1: ,"' sh {} "$cc" "${flags[@]}"
 	done
 }
 

@@ -20,6 +20,8 @@
 
 #include "harness/check.h"
 #include "harness/check_load.h"
+#include "harness/check_stop.h"
+#include "harness/check_wait.h"
 
 #define HANG_NS UINT64_C(4000000000) /* beyond the budget */
 
@@ -37,6 +39,7 @@ bool check_run_script(struct check_run *run, const struct check_script *script)
 		.options = run->options,
 		.seed = run->random,
 		.deadline_ns = run->deadline_ns,
+		.traces = run->traces,
 		.where = run->where,
 	};
 	enum check_played played;
@@ -78,6 +81,8 @@ static void in_child(const struct check_request *request, const struct check_pro
 	run.t = loaded.t;
 	run.options = loaded.options;
 	check_touch_install();
+	check_stop_install();
+	check_wait_promptly();
 	if (property ? !property->run(&run, property->data) : !check_run_script(&run, script))
 		o->status = CHECK_FAILED;
 }

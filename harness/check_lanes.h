@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "harness/check_hold.h"
 #include "harness/check_subject.h"
 
 #define CHECK_LANE_OPS 4 /* at most, in one lane of a block */
@@ -20,9 +21,11 @@ struct check_lane {
 struct check_lanes;
 
 /* Starts the threads of `count` lanes and lets them enter the engine. NULL with a message: a
- * thread could not enter. */
-struct check_lanes *check_lanes_create(struct check_subject *subject, unsigned count, char *message,
-				       size_t size);
+ * thread could not enter. The lanes are followed, each for so long at most, if their traces are not
+ * whole from an earlier time in this process. */
+struct check_lanes *check_lanes_create(struct check_subject *subject, unsigned count,
+				       struct check_trace *traces, uint64_t follow_ns,
+				       char *message, size_t size);
 void check_lanes_destroy(struct check_lanes *lanes);
 /* Runs each lane (of as many as were created; empty ones too) once, and waits for all. */
 void check_lanes_run(struct check_lanes *lanes, struct check_lane *lane, uint64_t *random);

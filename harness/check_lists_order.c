@@ -103,6 +103,13 @@ const char *const check_race_forks[] = {
 	"1: mark space=0 at=3 value=7\n"
 	"1: mark space=0 at=12 value=8\n"
 	"2: fork space=0 to=1\n",
+	/* Stores on both sides of what may be an edge. */
+	"space space=0\n"
+	"map space=0 at=4 cells=6 object=-1 offset=0 perms=3 private=0\n"
+	"write space=0 at=4 cells=6 value=3\n"
+	"1: mark space=0 at=5 value=7\n"
+	"1: mark space=0 at=8 value=8\n"
+	"2: fork space=0 to=1\n",
 	/* Stores in one order. */
 	"space space=0\n"
 	"map space=0 at=4 cells=6 object=-1 offset=0 perms=3 private=0\n"
@@ -242,6 +249,19 @@ const char *const check_race_remaps[] = {
 	"1: remap space=0 at=21 cells=1 to=3 to-cells=1\n"
 	"2: truncate object=0 cells=10\n"
 	"truncate object=0 cells=12\n"
+	"peek space=0 at=3\n",
+	/* Punched, as often mapped. */
+	"space space=0\n"
+	"object object=0 cells=12 file=0\n"
+	"map space=0 at=4 cells=1 object=0 offset=10 perms=3 private=0\n"
+	"map space=0 at=5 cells=1 object=0 offset=10 perms=3 private=0\n"
+	"map space=0 at=6 cells=1 object=0 offset=10 perms=3 private=0\n"
+	"map space=0 at=7 cells=1 object=0 offset=10 perms=3 private=0\n"
+	"map space=0 at=8 cells=1 object=0 offset=10 perms=3 private=0\n"
+	"write space=0 at=4 cells=5 value=5\n"
+	"ref hold=0 space=0 at=8\n"
+	"1: remap space=0 at=8 cells=1 to=3 to-cells=1\n"
+	"2: punch object=0 at=10 cells=1\n"
 	"peek space=0 at=3\n",
 	/* Truncated while it moves. */
 	"space space=0\n"

@@ -62,6 +62,27 @@ const char *const check_race_invalidation[] = {
 	"2: fault space=1 at=10 access=2\n"
 	"3: fault space=0 at=10 access=2\n"
 	"read space=1 at=9 cells=3\n",
+	/* Another space finds the page while it is punched, or cut off. */
+	"space space=0\n"
+	"object object=0 cells=12 file=0\n"
+	"map space=0 at=9 cells=3 object=0 offset=9 perms=3 private=0\n"
+	"space space=1\n"
+	"map space=1 at=9 cells=3 object=0 offset=9 perms=3 private=0\n"
+	"write space=0 at=9 cells=3 value=5\n"
+	"ref hold=0 space=0 at=10\n"
+	"1: punch object=0 at=10 cells=1\n"
+	"2: fault space=1 at=10 access=2\n"
+	"peek space=1 at=10\n",
+	"space space=0\n"
+	"object object=0 cells=12 file=0\n"
+	"map space=0 at=9 cells=3 object=0 offset=9 perms=3 private=0\n"
+	"space space=1\n"
+	"map space=1 at=9 cells=3 object=0 offset=9 perms=3 private=0\n"
+	"write space=0 at=9 cells=3 value=5\n"
+	"ref hold=0 space=0 at=10\n"
+	"1: truncate object=0 cells=10\n"
+	"2: fault space=1 at=10 access=1\n"
+	"lookup space=1 at=10 access=1\n",
 	/* Invalidated, nothing is present, whoever looks. */
 	"space space=0\n"
 	"object object=0 cells=12 file=0\n"

@@ -14,10 +14,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "harness/check_lanes.h"
-
 #define ORDERS_MAX 90 /* of three lanes of two operations */
 #define WHAT_MAX 300
+#define FOLLOW_PART 6
+#define FOLLOW_ROUND_NS 20000
 #define STAT_NS 1500 /* a stat that takes no longer is asked in every round */
 
 struct order {
@@ -39,6 +39,7 @@ struct player {
 	struct check_lanes *lanes;
 	struct block block; /* the first is raced; what comes after depends on how it came out */
 	unsigned lane_count;
+	struct check_trace *own; /* if the caller has no traces */
 };
 
 uint64_t check_now_ns(void)
@@ -289,6 +290,16 @@ static void prepare(struct player *p)
 		prepare_block(p, &model, &i);
 }
 
+/* The time in which a lane may be followed: a small part of what there is for its rounds. */
+static uint64_t follow_ns(const struct player *p)
+{
+	uint64_t now = check_now_ns(), end = p->play->deadline_ns;
+	uint64_t part = (end > now ? end - now : 0) / FOLLOW_PART;
+	uint64_t worth = (uint64_t)p->script->rounds * FOLLOW_ROUND_NS;
+
+	return part < worth ? part : worth;
+}
+
 static bool play_rounds(struct player *p)
 {
 	uint32_t rounds = p->block.count ? p->script->rounds : 1;
@@ -296,7 +307,12 @@ static bool play_rounds(struct player *p)
 	bool good = true;
 
 	if (p->block.count) {
-		p->lanes = check_lanes_create(&p->subject, p->lane_count, p->play->message,
+		if (!p->play->traces)
+			p->own = p->play->traces = calloc(CHECK_LANES, sizeof(*p->own));
+		if (!p->play->traces)
+			abort();
+		p->lanes = check_lanes_create(&p->subject, p->lane_count, p->play->traces,
+					      follow_ns(p), p->play->message,
 					      sizeof(p->play->message));
 		if (!p->lanes)
 			return false;
@@ -337,6 +353,7 @@ enum check_played check_play(struct check_play *play, const struct check_script 
 	    !check_subject_destroy(&p->subject, play->message, sizeof(play->message)))
 		return CHECK_PARTED;
 	free(p->block.orders);
+	free(p->own);
 	free(p);
 	return CHECK_PLAYED;
 }

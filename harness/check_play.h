@@ -8,13 +8,15 @@
  */
 #pragma once
 
-#include "harness/check_subject.h"
+#include "harness/check_lanes.h"
 
 struct check_play {
 	const struct translator *t;
 	const struct translator_option *options; /* of the user; NULL: none */
 	uint64_t seed; /* of the shifts */
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC: no round begins after it */
+	struct check_trace
+		*traces; /* of its lanes, kept for the next play; zero at first, or NULL */
 	volatile uint32_t *where; /* the operation that runs, for who finds us dead; may be NULL */
 	uint32_t rounds; /* out: that were played */
 	char message[CHECK_MESSAGE]; /* out: what went wrong */

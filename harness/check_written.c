@@ -42,18 +42,25 @@ bool check_run_scripts(struct check_run *run, const void *data)
 {
 	const char *const *texts = data;
 	uint64_t end = run->deadline_ns;
+	struct check_trace *traces;
 	unsigned count = 0;
 	bool is_race;
 
 	while (texts[count])
 		count++;
+	traces = calloc((size_t)count * CHECK_LANES, sizeof(*traces));
+	if (!traces)
+		abort();
 	for (unsigned pass = 0; pass < PASSES; pass++)
 		for (unsigned i = 0; i < count; i++) {
 			uint64_t now = check_now_ns(), left = end > now ? end - now : 0;
 
+			run->traces = &traces[i * CHECK_LANES];
 			run->deadline_ns = now + left / ((PASSES - pass) * count - i);
 			if (!play(run, texts[i], pass, &is_race))
 				return false;
 		}
+	run->traces = NULL;
+	free(traces);
 	return true;
 }

@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "harness/check.h"
+#include "harness/check_stop.h"
 #include "harness/commands.h"
 #include "harness/conformance.h"
 #include "harness/plugin.h"
@@ -246,6 +247,10 @@ int cmd_check(const struct options *options)
 		return usage_error("check: %s", error);
 	}
 	request.translator = options->arguments[0];
+	if (!check_stop_is_cheap())
+		complain("check: the system permits no breakpoints (perf_event_open): a call to "
+			 "be held in the middle steps to there, which is slow, and a race of a few "
+			 "instructions may be missed");
 	if (options->json)
 		r.list = json_array();
 	if (*options->text[OPTION_REPLAY]) {

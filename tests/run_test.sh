@@ -9,6 +9,8 @@ set -u
 
 cd "$(dirname "$0")/.." || exit 1
 number=0 failed=0
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
 
 # expect NAME LAST-LINE EXIT-CODE RUNNER-ARGUMENT...
 expect()
@@ -28,7 +30,7 @@ expect()
 	fi
 }
 
-echo 1..14
+echo 1..18
 expect "exit code 0" "1 passed, 0 failed" 0 true
 expect "exit code 1" "0 passed, 1 failed" 1 false
 expect "exit code 77 is a skip" "0 passed, 0 failed, 1 skipped" 0 "exit 77"
@@ -46,4 +48,13 @@ expect "an exit code no test explains" "1 passed, 1 failed" 1 'echo 1..1; echo "
 expect "a sum of several" "2 passed, 1 failed, 1 skipped" 1 true false "exit 77" true
 expect "a time-out in the middle" "1 passed, 1 failed" 1 --limit 1 \
 	'echo 1..2; echo "ok 1 - a"; sleep 20'
+expect "several at once" "2 passed, 2 failed, 1 skipped" 1 --jobs 3 --limit 1 \
+	true false "exit 77" "sleep 20" "sleep 0.2"
+# Each waits for the other, in the order that one after another could not have.
+expect "at once means at once" "2 passed, 0 failed" 0 --jobs 2 --limit 20 \
+	"until [ -e $scratch/a ]; do sleep 0.05; done" "touch $scratch/a"
+tests/run.sh --tally "$scratch/tally" --jobs 2 "sleep 1.2; echo last" true >/dev/null
+expect "a sum of steps" "2 passed, 0 failed" 0 --total "$scratch/tally"
+expect "with the slowest first" "1 passed, 0 failed" 0 \
+	"tests/run.sh --total $scratch/tally | sed -n 2p | grep -q 'sleep 1.2; echo last'"
 exit $failed

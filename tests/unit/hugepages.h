@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/file.h>
 
 #ifndef HUGEPAGES_POOL
 #define HUGEPAGES_POOL "/proc/sys/vm/nr_hugepages"
@@ -25,6 +26,8 @@ static bool hugepages_add(long n)
 
 	if (!f)
 		return false;
+	/* Tests at the same time read and write it one after the other. */
+	flock(fileno(f), LOCK_EX);
 	if (fscanf(f, "%ld", &now) == 1) {
 		rewind(f);
 		done = fprintf(f, "%ld\n", now + n < 0 ? 0 : now + n) > 0 && !fflush(f);
