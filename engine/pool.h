@@ -24,13 +24,14 @@ struct pool_list {
 	uint32_t head; /* index of the first free object, 0: none; linked through objects */
 	uint32_t count;
 	uint64_t live; /* allocated minus freed here; the sum over all lists is the truth */
+	uint32_t fresh, fresh_end; /* indexes of this CPU that were never handed out */
 } __attribute__((aligned(128)));
 
 struct pool {
 	unsigned char *base; /* immutable */
 	size_t object_size; /* immutable; a multiple of 64 */
 	uint32_t limit; /* immutable: indexes are below */
-	_Atomic uint32_t fresh; /* first index never handed out */
+	_Atomic uint32_t fresh; /* first index that no CPU has */
 	struct pool_list common;
 	struct pool_list *cpu; /* immutable: one per possible CPU */
 	unsigned cpus; /* immutable */
@@ -43,7 +44,8 @@ void pool_release(struct pool *p); /* gives all memory back, live objects or not
 uint32_t pool_alloc(struct pool *p) MAY_LOCK_LEAF;
 void pool_free(struct pool *p, uint32_t index) MAY_LOCK_LEAF;
 uint64_t pool_live(struct pool *p) MAY_LOCK_LEAF; /* objects; exact at quiescent points */
-uint64_t pool_bytes(const struct pool *p); /* backed memory of the objects */
+/* Memory of the objects that were ever handed out, about if others allocate. */
+uint64_t pool_bytes(struct pool *p) MAY_LOCK_LEAF;
 
 static inline void *pool_at(const struct pool *p, uint32_t index)
 {

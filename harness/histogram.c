@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define CURVE_LAST 99.99
+#define PAGE_BYTES 4096
 
 static_assert(HISTOGRAM_VALUE_MAX < UINT64_C(1) << 36, "the buckets end at 2^36");
 
@@ -25,8 +26,9 @@ void histogram_reset(struct histogram *h, double unit_ns)
 
 struct histogram *histogram_create(double unit_ns)
 {
-	size_t size = (sizeof(struct histogram) + 127) / 128 * 128;
-	struct histogram *h = aligned_alloc(128, size);
+	/* Pages of its own, so that all of it is on the NUMA node of who touches it first. */
+	size_t size = (sizeof(struct histogram) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+	struct histogram *h = aligned_alloc(PAGE_BYTES, size);
 
 	if (h)
 		histogram_reset(h, unit_ns);

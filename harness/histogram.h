@@ -40,7 +40,7 @@ struct histogram_point {
 /* Makes it empty. unit_ns > 0. */
 void histogram_reset(struct histogram *h, double unit_ns);
 
-/* Allocates an empty one, on its own cache lines; NULL: no memory. Freed by histogram_destroy. */
+/* Allocates an empty one, on pages of its own; NULL: no memory. Freed by histogram_destroy. */
 struct histogram *histogram_create(double unit_ns);
 /* h may be NULL. */
 void histogram_destroy(struct histogram *h);

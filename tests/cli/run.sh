@@ -62,7 +62,7 @@ check "hardware counts, or the reason" is_json_file "$tmp/a/result.json" \
 check "a log a benchmark" [ "$(find "$tmp/a/hist" -name "*.hlog" | wc -l)" -eq \
 	"$(python3 -c 'import json,sys; print(len(json.load(open(sys.argv[1]))["benchmarks"]))' "$tmp/a/result.json")" ]
 check "env.json" is_json_file "$tmp/a/env.json" 'j["kernel"] and j["label"] == "a \"label\""'
-check "job.ini has every option" grep -q '^duration = 10ms$' "$tmp/a/job.ini"
+check "job.ini has every option" grep -q '^duration = 10000000ns$' "$tmp/a/job.ini"
 check "topology.xml is XML" python3 -c 'import sys, xml.dom.minidom as m; m.parse(sys.argv[1])' "$tmp/a/topology.xml"
 
 run run fault-anon --duration 10ms --repeat 2 --progress none --out "$tmp/memmap"

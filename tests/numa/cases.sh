@@ -169,7 +169,7 @@ case_exhaustion()
 	expect "node 1 has no huge page: node 0 gives one" 0
 	check "and the figure is flagged" flagged node_mismatch
 	measure full-bound fault-anon --pages 2m --place node:1 --mem bind:1 --param region=4m
-	expect "bound to node 1: refused, with what to do" 4 'nr_hugepages'
+	expect "bound to node 1: refused, with where to look" 4 'another NUMA node'
 	measure full-fallback fault-anon --translator memmap:fallback=yes --pages 2m \
 		--place node:1 --param region=4m
 	expect "with fallback=yes it is measured" 0

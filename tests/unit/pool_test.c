@@ -224,9 +224,46 @@ static void test_threads_never_share_an_index(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+static bool run_on(unsigned cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return !sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* Or the CPU that comes second would have objects on the NUMA node of the first. */
+static void test_cpus_share_no_page(void **state)
+{
+	size_t last_of_0 = 0, first_of_1 = SIZE_MAX;
+	cpu_set_t before;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	if (!run_on(0) || !run_on(1))
+		skip(); /* one CPU */
+	for (unsigned i = 0; i < 8; i++) {
+		assert_true(run_on(0));
+		size_t end = (size_t)pool_alloc(&pool) * pool.object_size + pool.object_size - 1;
+
+		assert_true(run_on(1));
+		size_t start = (size_t)pool_alloc(&pool) * pool.object_size;
+
+		last_of_0 = end > last_of_0 ? end : last_of_0;
+		first_of_1 = start < first_of_1 ? start : first_of_1;
+	}
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+	assert_true(last_of_0 / 4096 < first_of_1 / 4096);
+	/* What was reserved and not handed out is no memory. */
+	assert_int_equal(pool_bytes(&pool) - pool.cpus * sizeof(*pool.cpu),
+			 (16 + 1) * pool.object_size);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_cpus_share_no_page),
 		TEST(test_objects_do_not_overlap),
 		TEST(test_all_up_to_the_limit_and_all_come_back),
 		TEST(test_freed_objects_are_used_before_fresh_ones),
