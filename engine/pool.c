@@ -12,6 +12,7 @@
 
 #include "engine/fail.h"
 #include "engine/inject.h"
+#include "engine/os_memory.h"
 #include "engine/park.h"
 
 #define POOL_BATCH 32u /* objects that move between a CPU's list and the common one */
@@ -47,6 +48,9 @@ int pool_init(struct pool *p, size_t object_size, uint32_t limit)
 
 	if (base == MAP_FAILED)
 		return -ENOMEM;
+	/* A page of 2 MiB would be all of it on the node of whoever comes first. */
+	if (os_memory_node_count(2) > 1)
+		os_memory_advise_huge(base, p->object_size * limit, false);
 	p->cpus = percpu_count();
 	p->cpu = mm_aligned_alloc(_Alignof(struct pool_list), p->cpus * sizeof(*p->cpu));
 	if (!p->cpu) {
