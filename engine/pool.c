@@ -16,8 +16,8 @@
 #include "engine/park.h"
 
 #define POOL_BATCH 32u /* objects that move between a CPU's list and the common one */
-/* Fresh objects that a CPU takes for itself: whole pages, whatever the size is (a multiple of 64), so
- * that those that it touches first, on its NUMA node, are its own. Nothing is touched by that. */
+/* Fresh objects that a CPU takes for itself: whole pages, whatever the size is (a multiple of 64),
+ * so that those that it touches first, on its NUMA node, are its own. That touches nothing. */
 #define POOL_FRESH 64u
 
 static void list_lock(struct pool_list *l) ACQUIRES(leaf_class) MAY_LOCK_LEAF NO_TSA
