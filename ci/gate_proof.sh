@@ -189,7 +189,7 @@ part_open()
 	"$faultline" run fault-anon --translator "delay:op=fault:stall=10ms:every=1s" --bare --rate 100k \
 		--duration 4s --repeat "${OPEN:-5}" --seed 1 --progress none --out "$dir/open" >&2
 	"$faultline" run fault-anon --translator \
-		"delay:op=fault:stall=10ms:every=1s,delay:op=fault:ns=0" --bare \
+		"delay:op=fault:stall=10ms:every=1s,delay:op=fault:stall=1ns:every=60s" --bare \
 		--duration 2s --repeat 5 --progress none --out "$dir/closed" >&2
 	read -r got want error < <(python3 tests/gate/open.py "$dir/open")
 	row "10 ms stall each second, open loop, p99.9" "within 5 % of $want ms" "$got ms ($error %)" \

@@ -37,7 +37,7 @@ def main():
     with open(sys.argv[-1] + '/result.json', encoding='utf-8') as f:
         benchmarks = [b for b in json.load(f)['benchmarks'] if b['translator']]
     if closed:
-        p50 = {('stall' in b['translator']): b['latency']['p50'] for b in benchmarks}
+        p50 = {('stall=10ms' in b['translator']): b['latency']['p50'] for b in benchmarks}
         print('%.4f' % (p50[True] / p50[False]))
         return
     b = benchmarks[0]
