@@ -39,7 +39,7 @@ struct check_run {
 	const struct translator_option *options;
 	uint64_t random; /* state of check_random */
 	uint64_t deadline_ns; /* when it should have ended */
-	struct check_trace *traces; /* of the script that is played next; or NULL */
+	struct check_trace *traces; /* of the script that is played next; NULL: none is held */
 	bool quick;
 	struct check_outcome *outcome; /* seen by the parent, whatever becomes of us */
 	volatile uint32_t *where; /* the operation in outcome->script that runs */

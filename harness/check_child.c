@@ -83,6 +83,8 @@ static void in_child(const struct check_request *request, const struct check_pro
 	check_touch_install();
 	check_stop_install();
 	check_wait_promptly();
+	if (!property && !(run.traces = calloc(CHECK_LANES, sizeof(*run.traces))))
+		abort();
 	if (property ? !property->run(&run, property->data) : !check_run_script(&run, script))
 		o->status = CHECK_FAILED;
 }

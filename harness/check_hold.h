@@ -30,7 +30,7 @@ struct check_hold_lane {
 struct check_hold {
 	unsigned count; /* of lanes */
 	struct check_bell *bell;
-	unsigned every; /* how many turns are to be for one that is held */
+	unsigned every; /* how many turns are to be for one that is held; 0: none is */
 	uint64_t follow_ns;
 	uint64_t turns, phase; /* of choosing */
 	/* This turn's. */

@@ -191,7 +191,7 @@ static void choose_shifts(struct check_lanes *all, uint64_t *random)
 
 void check_lanes_run(struct check_lanes *all, struct check_lane *lane, uint64_t *random)
 {
-	all->holds = all->turns++ % all->hold.every == 0;
+	all->holds = all->hold.every && all->turns++ % all->hold.every == 0;
 	if (all->holds)
 		check_hold_choose(&all->hold, longest_but(all, all->count), random);
 	else

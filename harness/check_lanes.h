@@ -22,7 +22,7 @@ struct check_lanes;
 
 /* Starts the threads of `count` lanes and lets them enter the engine. NULL with a message: a
  * thread could not enter. The lanes are followed, each for so long at most, if their traces are not
- * whole from an earlier time in this process. */
+ * whole from an earlier time in this process. No traces: they are not held. */
 struct check_lanes *check_lanes_create(struct check_subject *subject, unsigned count,
 				       struct check_trace *traces, uint64_t follow_ns,
 				       char *message, size_t size);

@@ -340,6 +340,12 @@ const char *const check_race_remaps[] = {
 	"2: truncate object=0 cells=10\n"
 	"truncate object=0 cells=12\n"
 	"peek space=0 at=3\n",
+	/* Onto what is there, against a store to it. */
+	"space space=0\n"
+	"map space=0 at=4 cells=6 object=-1 offset=0 perms=3 private=0\n"
+	"write space=0 at=4 cells=6 value=3\n"
+	"1: remap space=0 at=5 cells=1 to=8 to-cells=1\n"
+	"2: mark space=0 at=8 value=7\n",
 	/* To another leaf of a table. */
 	"geometry base=500 object-base=0 stride=1 look=0 touch=0 pages=4k rounds=1\n"
 	"space space=0\n"

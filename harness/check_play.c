@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-#define ORDERS_MAX 90 /* of three lanes of two operations */
+#define ORDERS_MAX 210 /* of three lanes of two operations, one of which has two steps */
 #define WHAT_MAX 300
 #define FOLLOW_PART 6
 #define FOLLOW_ROUND_NS 20000
@@ -39,7 +39,6 @@ struct player {
 	struct check_lanes *lanes;
 	struct block block; /* the first is raced; what comes after depends on how it came out */
 	unsigned lane_count;
-	struct check_trace *own; /* if the caller has no traces */
 };
 
 uint64_t check_now_ns(void)
@@ -136,27 +135,57 @@ static bool step(struct player *p, struct check_model *model, unsigned index, bo
 
 /* ---- blocks ---- */
 
+/* How far the lanes are. */
+struct progress {
+	unsigned done[CHECK_LANES];
+	bool emptied[CHECK_LANES]; /* the next operation is a move in its second step */
+};
+
+/* A move has two steps if something stands at the new place: that goes first, and others may find
+ * nothing there meanwhile. false: this is none, or it fails before that. */
+static bool empty_new_place(const struct check_model *before, const struct check_op *op,
+			    struct check_model *after)
+{
+	const struct check_op unmap = { .kind = CHECK_UNMAP,
+					.arg = { op->arg[0], op->arg[3], op->arg[4] } };
+	bool stands = false;
+
+	*after = *before;
+	if (op->kind != CHECK_REMAP || check_model_step(after, op).rc)
+		return false;
+	for (int i = op->arg[3]; i < op->arg[3] + op->arg[4]; i++)
+		stands |= before->spaces[op->arg[0]].cells[i].mapping != 0;
+	*after = *before;
+	return stands && check_model_step(after, &unmap).rc == 0;
+}
+
 /* Works out all orders of what is left of each lane. false: in one of them an operation would be
  * passed over, or there are too many. */
 static bool work_out(struct player *p, struct block *b, const struct order *so_far,
-		     const unsigned *done)
+		     const struct progress *progress)
 {
 	bool is_end = true;
 
 	for (unsigned l = 0; l < CHECK_LANES; l++) {
-		struct order next;
-		unsigned after[CHECK_LANES];
+		unsigned done = progress->done[l];
+		struct progress after = *progress;
+		struct order next = *so_far;
 
-		if (done[l] == b->lanes[l].count)
+		if (done == b->lanes[l].count)
 			continue;
 		is_end = false;
-		next = *so_far;
-		memcpy(after, done, sizeof(after));
-		next.expected[l][done[l]] = expect(p, &next.after, b->lanes[l].ops[done[l]]);
-		if (next.expected[l][done[l]].rc == CHECK_PASSED_OVER)
-			return false;
-		after[l]++;
-		if (!work_out(p, b, &next, after))
+		if (!progress->emptied[l] &&
+		    empty_new_place(&so_far->after, b->lanes[l].ops[done], &next.after)) {
+			after.emptied[l] = true;
+		} else {
+			next.after = so_far->after;
+			next.expected[l][done] = expect(p, &next.after, b->lanes[l].ops[done]);
+			if (next.expected[l][done].rc == CHECK_PASSED_OVER)
+				return false;
+			after.emptied[l] = false;
+			after.done[l]++;
+		}
+		if (!work_out(p, b, &next, &after))
 			return false;
 	}
 	if (!is_end)
@@ -172,7 +201,7 @@ static void prepare_block(struct player *p, const struct check_model *model, uns
 {
 	const struct check_script *script = p->script;
 	struct block *b = &p->block;
-	const unsigned none[CHECK_LANES] = { 0 };
+	const struct progress none = { .done = { 0 } };
 	struct order start = { .after = *model };
 
 	b->first = *index;
@@ -191,7 +220,7 @@ static void prepare_block(struct player *p, const struct check_model *model, uns
 	if (!b->orders)
 		abort();
 	/* One lane alone, where the others' operations are not claimed, is no race. */
-	if (p->lane_count < 2 || !work_out(p, b, &start, none))
+	if (p->lane_count < 2 || !work_out(p, b, &start, &none))
 		b->count = p->lane_count = 0;
 }
 
@@ -258,8 +287,10 @@ static bool play_round(struct player *p, bool look, uint64_t *random)
 	struct check_model model;
 
 	check_model_init(&model);
+	/* The first round is looked at to the last: its lanes run one after another, since a race
+	 * may leave a state of which the answers do not say which order it is of. */
 	for (unsigned i = 0; i < p->script->count; i++) {
-		if (b->count && b->first == i) {
+		if (!look && b->count && b->first == i) {
 			if (!run_block(p, b, &model, random))
 				return false;
 			i = b->end - 1;
@@ -307,10 +338,6 @@ static bool play_rounds(struct player *p)
 	bool good = true;
 
 	if (p->block.count) {
-		if (!p->play->traces)
-			p->own = p->play->traces = calloc(CHECK_LANES, sizeof(*p->own));
-		if (!p->play->traces)
-			abort();
 		p->lanes = check_lanes_create(&p->subject, p->lane_count, p->play->traces,
 					      follow_ns(p), p->play->message,
 					      sizeof(p->play->message));
@@ -353,7 +380,6 @@ enum check_played check_play(struct check_play *play, const struct check_script 
 	    !check_subject_destroy(&p->subject, play->message, sizeof(play->message)))
 		return CHECK_PARTED;
 	free(p->block.orders);
-	free(p->own);
 	free(p);
 	return CHECK_PLAYED;
 }

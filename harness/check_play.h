@@ -15,8 +15,8 @@ struct check_play {
 	const struct translator_option *options; /* of the user; NULL: none */
 	uint64_t seed; /* of the shifts */
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC: no round begins after it */
-	struct check_trace
-		*traces; /* of its lanes, kept for the next play; zero at first, or NULL */
+	/* Of its lanes, kept for the next play, zero at first; NULL: no lane is held. */
+	struct check_trace *traces;
 	volatile uint32_t *where; /* the operation that runs, for who finds us dead; may be NULL */
 	uint32_t rounds; /* out: that were played */
 	char message[CHECK_MESSAGE]; /* out: what went wrong */

@@ -303,9 +303,10 @@ struct translator {
 		       uint32_t perms);
 	/*
 	 * Moves a mapping with its pages, and shortens or lengthens it; what stood in [new_address,
-	 * new_address + new_length) goes first. Both ranges are apart and in the space (-EINVAL);
-	 * old is a part of one mapping. -EFAULT: nothing is mapped at old_address. After other
-	 * errors the destination may be empty.
+	 * new_address + new_length) goes first, as by unmap: what runs beside it may find nothing
+	 * there in between. Both ranges are apart and in the space (-EINVAL); old is a part of one
+	 * mapping. -EFAULT: nothing is mapped at old_address. After other errors the destination
+	 * may be empty.
 	 */
 	int (*remap)(struct translator_space *space, uint64_t old_address, uint64_t old_length,
 		     uint64_t new_address, uint64_t new_length);
