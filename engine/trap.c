@@ -25,7 +25,9 @@
  * A signal other than the one that is handled is queued to the thread itself while blocked: it is
  * delivered when the handler returns, at the faulting instruction and before it runs again. It
  * comes to our own handler, which knows it by its si_errno (0 in the kernel's own) as judged
- * already, and passes it on without that mark.
+ * already, and passes it on without that mark. It may come too early: where a trap (of a debugger's
+ * breakpoint, of a sandbox) is due in the handler's last instructions, Linux takes the first
+ * synchronous signal that is queued, blocked or not. Then it is queued again.
  */
 #include "engine/trap.h"
 
@@ -213,15 +215,26 @@ static bool is_unhandled(int signal_number)
 	       (action.sa_handler == SIG_IGN || action.sa_handler == SIG_DFL);
 }
 
-/* error > 0: the mark. */
-static void deliver(int signal_number, int code, int error, void *address, ucontext_t *uc)
+/* To this thread, for when the handler returns. */
+static void queue(int signal_number, siginfo_t *info)
 {
-	siginfo_t info;
 	sigset_t set;
 
 	sigemptyset(&set);
 	sigaddset(&set, signal_number);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	if (syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), signal_number, info)) {
+		/* Not permitted (a filter): at least die of the right signal. */
+		set_default(signal_number);
+		raise(signal_number);
+	}
+}
+
+/* error > 0: the mark. */
+static void deliver(int signal_number, int code, int error, void *address, ucontext_t *uc)
+{
+	siginfo_t info;
+
 	/* As the kernel does for a fault: neither ignoring nor blocking it helps. */
 	if (sigismember(&uc->uc_sigmask, signal_number) == 1 || is_unhandled(signal_number)) {
 		set_default(signal_number);
@@ -232,11 +245,7 @@ static void deliver(int signal_number, int code, int error, void *address, ucont
 	info.si_errno = error;
 	info.si_code = code;
 	info.si_addr = address;
-	if (syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), signal_number, &info)) {
-		/* Not permitted (a filter): at least die of the right signal. */
-		set_default(signal_number);
-		raise(signal_number);
-	}
+	queue(signal_number, &info);
 }
 
 static mm_access access_of(const ucontext_t *uc)
@@ -291,10 +300,17 @@ static bool handle_fault(int signal_number, siginfo_t *info, ucontext_t *uc)
 /* Of both signals. One that was sent has no address, whatever its si_addr says. */
 static void on_fault(int signal_number, siginfo_t *info, void *context)
 {
+	const ucontext_t *uc = context;
 	bool judged = info->si_errno != 0;
 	bool is_fault = info->si_code > 0 && !judged;
 	int saved_errno = errno;
 
+	if (judged && sigismember(&uc->uc_sigmask, signal_number) == 1) {
+		/* In the handler's own end yet. */
+		queue(signal_number, info);
+		errno = saved_errno;
+		return;
+	}
 	if (judged)
 		info->si_errno = 0;
 	if (!is_fault ||

@@ -10,7 +10,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #include "harness/check_subject.h"
 
@@ -33,6 +35,25 @@ __asm__(".text\n"
 	"	ret\n"
 	".size check_touch_load, . - check_touch_load\n");
 
+/* A translator's handler that has queued a signal for the instruction it returns to has it blocked
+ * until then. Linux hands it out early if a trap comes first: of the synchronous signals it takes
+ * the first that is queued, blocked or not, once one of them may be taken. */
+static bool comes_early(int number, const siginfo_t *info, const ucontext_t *context)
+{
+	return info->si_code > 0 && sigismember(&context->uc_sigmask, number) == 1;
+}
+
+static void queue_again(int number, siginfo_t *info)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, number);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	if (syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), number, info))
+		abort();
+}
+
 static void on_signal(int number, siginfo_t *info, void *context)
 {
 	greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
@@ -40,7 +61,10 @@ static void on_signal(int number, siginfo_t *info, void *context)
 	int32_t rc = -EFAULT;
 
 	if (at != (uintptr_t)check_touch_load && at != (uintptr_t)check_touch_store) {
-		signal(number, SIG_DFL);
+		if (comes_early(number, info, context))
+			queue_again(number, info);
+		else
+			signal(number, SIG_DFL);
 		return;
 	}
 	if (number == SIGBUS)
