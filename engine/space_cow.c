@@ -9,10 +9,12 @@
  * reference (fork, pin, kernel-side I/O) leads through the entry's lock, which we hold, so the one
  * is certain and the page is taken back without a copy.
  *
- * Neighbours: after the page itself, present pages of the same aligned copy unit are copied as
- * well, each under its own entry's lock, taken by trying (lock_order rule 1), and with the
- * permissions of its own vma: two neighbours may differ in them. A failure there is no failure of
- * the fault. Code and stacks are written in few places and get one page only.
+ * Neighbours: after the page itself, present pages of the same aligned copy unit that a fork shares
+ * are copied as well, each under its own entry's lock, taken by trying (lock_order rule 1), and with
+ * the permissions of its own vma: two neighbours may differ in them. A failure there is no failure
+ * of the fault. Code and stacks are written in few places and get one page only. A mappable's page
+ * is left alone: a private mapping shows what others store to it until it is stored to itself, page
+ * by page, as in Linux.
  *
  * NO_TSA: functions that keep the entry in one of several outcomes, or try locks in a loop, are not
  * followed by Clang; their contracts stand on the declarations.
@@ -161,11 +163,11 @@ int fault_copy_huge(struct fault *f) NO_TSA
 	return rc;
 }
 
-/* Copies the present neighbours in the copy unit of `page` that nobody holds at the moment. */
+/* Copies the neighbours in the copy unit of `page` that a fork shares, if nobody holds them. */
 static void copy_neighbours(struct mm_space *s, uint64_t page) NO_TSA
 {
 	/* NO_TSA: try-locks in a loop. */
-	const uint64_t want = ENTRY_PRESENT | ENTRY_COPY;
+	const uint64_t want = ENTRY_PRESENT | ENTRY_COPY | ENTRY_PRIVATE;
 	uint64_t first = page & ~(uint64_t)(s->mm->copy_pages - 1);
 	struct fault f = { .s = s, .at = MM_WRITE };
 

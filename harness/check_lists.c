@@ -118,6 +118,13 @@ const char *const check_situations[] = {
 	"truncate object=0 cells=10\n"
 	"truncate object=0 cells=12\n"
 	"read space=0 at=9 cells=3\n",
+	/* A private page is its object's until it is stored to itself. */
+	"space space=0\n"
+	"object object=0 cells=16 file=0\n"
+	"map space=0 at=8 cells=8 object=0 offset=8 perms=3 private=1\n"
+	"read space=0 at=9 cells=4\n"
+	"map space=0 at=14 cells=1 object=0 offset=9 perms=3 private=0\n"
+	"write space=0 at=12 cells=3 value=62\n",
 	/* Shrunk, and lengthened, on the way. */
 	"space space=0\n"
 	"object object=0 cells=12 file=0\n"

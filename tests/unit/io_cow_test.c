@@ -82,6 +82,32 @@ static void writes_copy_pages_of_the_object(void **state)
 	}
 }
 
+/* A store beside it does not cut a page off from its object. */
+static void neighbours_follow_the_object(void **state)
+{
+	static const struct mm_opts copies_many = { .copy_bytes = 16 * MM_PAGE_SIZE };
+
+	(void)state;
+	for (int h = 0; h < 3; h++) {
+		struct fixture f;
+
+		fixture_open(&f, &copies_many, hosts[h]);
+		struct shared_memory *sm = object_of(&f, 4);
+
+		assert_int_equal(fixture_map(f.space, 0, 4, FIXTURE_RW, sm, false, 0), 0);
+		assert_int_equal(fixture_map(f.space, 8, 4, FIXTURE_RW, sm, true, 0), 0);
+		for (unsigned i = 0; i < 4; i++)
+			assert_int_equal(get(f.space, 8 + i), 0);
+		assert_int_equal(put(f.space, 9, 20, plain), 0);
+		assert_int_equal(fixture_copied(&f), 1);
+		assert_int_equal(put(f.space, 2, 12, plain), 0);
+		assert_int_equal(get(f.space, 10), 12);
+		object_put(sm);
+		assert_int_equal(mm_munmap(f.space, FIXTURE_BASE, 12 * MM_PAGE_SIZE), 0);
+		fixture_close(&f);
+	}
+}
+
 /* ptrace writes break points into code: COW is broken, the entry is not made writable. */
 static void forced_writes_copy_without_permission(void **state)
 {
@@ -414,6 +440,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_copy_pages_of_the_object),
+		cmocka_unit_test(neighbours_follow_the_object),
 		cmocka_unit_test(forced_writes_copy_without_permission),
 		cmocka_unit_test(each_side_of_a_fork_writes_its_own),
 		cmocka_unit_test(pins_break_copy_on_write_even_for_reading),
