@@ -9,12 +9,12 @@
  * reference (fork, pin, kernel-side I/O) leads through the entry's lock, which we hold, so the one
  * is certain and the page is taken back without a copy.
  *
- * Neighbours: after the page itself, present pages of the same aligned copy unit that a fork shares
- * are copied as well, each under its own entry's lock, taken by trying (lock_order rule 1), and with
- * the permissions of its own vma: two neighbours may differ in them. A failure there is no failure
- * of the fault. Code and stacks are written in few places and get one page only. A mappable's page
- * is left alone: a private mapping shows what others store to it until it is stored to itself, page
- * by page, as in Linux.
+ * Neighbours: after the page itself, present pages of the same aligned copy unit that a fork
+ * shares are copied as well, each under its own entry's lock, taken by trying (lock_order rule 1),
+ * and with the permissions of its own vma: two neighbours may differ in them. A failure there is no
+ * failure of the fault. Code and stacks are written in few places and get one page only. A
+ * mappable's page is left alone: a private mapping shows what others store to it until it is stored
+ * to itself, page by page, as in Linux.
  *
  * NO_TSA: functions that keep the entry in one of several outcomes, or try locks in a loop, are not
  * followed by Clang; their contracts stand on the declarations.

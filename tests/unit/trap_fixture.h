@@ -124,3 +124,40 @@ static inline void assert_dies_of(int signal_number, void (*in_child)(void))
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), signal_number);
 }
+
+/* What a handler of the program saw, and where it jumps to. */
+static volatile sig_atomic_t seen, seen_signal, seen_code, seen_error, seen_usr1_blocked,
+	seen_segv_blocked;
+static void *volatile seen_address;
+static void *volatile seen_context;
+static sigjmp_buf escape;
+
+static inline void record(int signal_number, siginfo_t *info, void *context)
+{
+	sigset_t mask;
+
+	seen++;
+	seen_signal = signal_number;
+	seen_code = info->si_code;
+	seen_error = info->si_errno;
+	seen_address = info->si_addr;
+	seen_context = context;
+	pthread_sigmask(SIG_BLOCK, NULL, &mask);
+	seen_usr1_blocked = sigismember(&mask, SIGUSR1);
+	seen_segv_blocked = sigismember(&mask, SIGSEGV);
+}
+
+static inline void record_and_jump(int signal_number, siginfo_t *info, void *context)
+{
+	record(signal_number, info, context);
+	siglongjmp(escape, 1);
+}
+
+static inline void set_handler(int signal_number, void (*handler)(int, siginfo_t *, void *),
+			       int flags)
+{
+	struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | flags };
+
+	sigaddset(&action.sa_mask, SIGUSR1);
+	MUST(sigaction(signal_number, &action, NULL) == 0);
+}

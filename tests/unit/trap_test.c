@@ -22,9 +22,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <ucontext.h>
 #include <unistd.h>
-#include <x86intrin.h>
 
 #include "engine/fail.h"
 #include "engine/lock_order.h"
@@ -125,27 +123,6 @@ static void without_a_handler_the_process_dies_as_it_would_have(void **state)
 	assert_exits(0, ignore_then_send);
 }
 
-static volatile sig_atomic_t seen, seen_signal, seen_code, seen_error, seen_usr1_blocked,
-	seen_segv_blocked;
-static void *volatile seen_address;
-static void *volatile seen_context;
-static sigjmp_buf escape;
-
-static void record(int signal_number, siginfo_t *info, void *context)
-{
-	sigset_t mask;
-
-	seen++;
-	seen_signal = signal_number;
-	seen_code = info->si_code;
-	seen_error = info->si_errno;
-	seen_address = info->si_addr;
-	seen_context = context;
-	pthread_sigmask(SIG_BLOCK, NULL, &mask);
-	seen_usr1_blocked = sigismember(&mask, SIGUSR1);
-	seen_segv_blocked = sigismember(&mask, SIGSEGV);
-}
-
 static void record_and_mend(int signal_number, siginfo_t *info, void *context)
 {
 	record(signal_number, info, context);
@@ -153,25 +130,11 @@ static void record_and_mend(int signal_number, siginfo_t *info, void *context)
 	errno = EXDEV;
 }
 
-static void record_and_jump(int signal_number, siginfo_t *info, void *context)
-{
-	record(signal_number, info, context);
-	siglongjmp(escape, 1);
-}
-
 static void plain_and_mend(int signal_number)
 {
 	seen++;
 	seen_signal = signal_number;
 	mprotect((void *)(uintptr_t)foreign, PAGE, PROT_READ | PROT_WRITE);
-}
-
-static void set_handler(int signal_number, void (*handler)(int, siginfo_t *, void *), int flags)
-{
-	struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | flags };
-
-	sigaddset(&action.sa_mask, SIGUSR1);
-	MUST(sigaction(signal_number, &action, NULL) == 0);
 }
 
 static void forward_siginfo(void)
@@ -223,220 +186,6 @@ static void a_handler_from_before_gets_what_is_not_ours(void **state)
 	assert_exits(0, forward_siginfo);
 	assert_exits(0, forward_nodefer);
 	assert_exits(0, forward_plain);
-}
-
-/* ---- faults that fail ---- */
-
-static void touch_failing(void)
-{
-	install();
-	(void)window[0];
-}
-
-static void fail_with_handler(void)
-{
-	static const struct {
-		int rc, code;
-	} cases[] = {
-		{ -EFAULT, SEGV_MAPERR },
-		{ -EACCES, SEGV_ACCERR },
-		{ -EPERM, SEGV_ACCERR },
-		{ -ENOMEM, SEGV_MAPERR },
-	};
-
-	set_handler(SIGSEGV, record_and_jump, 0);
-	install();
-	for (volatile size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		fault_rc = cases[i].rc;
-		if (!sigsetjmp(escape, 1)) {
-			window[2 * PAGE + i] = 1;
-			MUST(false);
-		}
-		MUST(seen == (int)i + 1 && faults == (int)i + 1);
-		MUST(seen_code == cases[i].code && seen_signal == SIGSEGV);
-		MUST(seen_address == (void *)(uintptr_t)(window + 2 * PAGE + i));
-	}
-	/* A handler that jumped away has left the window: this does not wait for ever. */
-	trap_unregister((void *)(uintptr_t)window);
-}
-
-static void a_fault_that_fails_is_a_segmentation_fault(void **state)
-{
-	(void)state;
-	fault_rc = -EFAULT;
-	assert_dies_of(SIGSEGV, touch_failing);
-	assert_exits(0, fail_with_handler);
-	fault_rc = 0;
-}
-
-static void bus_record_and_clear(int signal_number, siginfo_t *info, void *context)
-{
-	record(signal_number, info, context);
-	fault_rc = 0; /* the cause is gone: the retried instruction succeeds */
-}
-
-static void bus_with_handler(void)
-{
-	set_handler(SIGBUS, bus_record_and_clear, 0);
-	install();
-	fault_rc = bus_error(EIO);
-	errno = ENOTTY;
-	window[3 * PAGE + 1] = 1;
-	MUST(errno == ENOTTY);
-	MUST(seen == 1 && seen_signal == SIGBUS && seen_code == BUS_ADRERR && seen_context);
-	MUST(seen_address == (void *)(uintptr_t)(window + 3 * PAGE + 1));
-	MUST(seen_usr1_blocked == 1);
-	MUST(faults == 2 && window[3 * PAGE + 1] == 1);
-}
-
-static void bus_with_jump(void)
-{
-	set_handler(SIGBUS, record_and_jump, 0);
-	install();
-	fault_rc = bus_error(EIO);
-	for (volatile int i = 0; i < 3; i++) {
-		if (!sigsetjmp(escape, 1)) {
-			window[i] = 1;
-			MUST(false);
-		}
-		MUST(seen == i + 1 && seen_signal == SIGBUS);
-	}
-	trap_unregister((void *)(uintptr_t)window);
-}
-
-#ifndef __SANITIZE_THREAD__
-/* Each instruction of our handler traps from here to its end, as for a debugger. */
-#define TRAP_FLAG 0x100u
-
-static volatile int steps;
-
-static void on_step(int signal_number)
-{
-	(void)signal_number;
-	steps++;
-}
-
-static int resolve_stepping(void *space, uint64_t va, mm_access at, bool bus)
-{
-	int rc = resolve(space, va, at, bus);
-
-	if (rc)
-		__writeeflags(__readeflags() | TRAP_FLAG);
-	return rc;
-}
-
-static void bus_in_program(int signal_number, siginfo_t *info, void *context)
-{
-	MUST(sigismember(&((ucontext_t *)context)->uc_sigmask, SIGBUS) == 0);
-	bus_record_and_clear(signal_number, info, context);
-}
-
-/* Not in the middle of our handler, which has it blocked. */
-static void bus_while_stepping(void)
-{
-	set_handler(SIGBUS, bus_in_program, 0);
-	signal(SIGTRAP, on_step);
-	install();
-	trap_unregister((void *)(uintptr_t)window);
-	MUST(trap_register((void *)(uintptr_t)window, PAGE, resolve_stepping, NULL) == 0);
-	fault_rc = bus_error(EIO);
-	MUST(window[1] == 0);
-	MUST(steps > 0 && seen == 1 && seen_signal == SIGBUS && faults == 2);
-}
-#endif
-
-static void bus_ignored(void)
-{
-	signal(SIGBUS, SIG_IGN);
-	touch_failing();
-}
-
-static void bus_blocked(void)
-{
-	sigset_t mask;
-
-	set_handler(SIGBUS, bus_record_and_clear, 0);
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGBUS);
-	pthread_sigmask(SIG_BLOCK, &mask, NULL);
-	touch_failing();
-}
-
-static void a_bus_error_is_a_sigbus(void **state)
-{
-	(void)state;
-	assert_exits(0, bus_with_handler);
-	assert_exits(0, bus_with_jump);
-#ifndef __SANITIZE_THREAD__ /* its own handler puts traps off */
-	assert_exits(0, bus_while_stepping);
-#endif
-	fault_rc = bus_error(EIO);
-	assert_dies_of(SIGBUS, touch_failing);
-	assert_dies_of(SIGBUS, bus_ignored);
-	assert_dies_of(SIGBUS, bus_blocked);
-	fault_rc = 0;
-}
-
-/* ---- misses that raise SIGBUS, as those of userfaultfd do ---- */
-
-/* The window shows a file without a page: each touch raises SIGBUS. */
-static void install_over_nothing(void)
-{
-	int fd = memfd_create("trap_test", MFD_CLOEXEC);
-
-	install();
-	MUST(fd >= 0 && mmap((void *)(uintptr_t)window, WINDOW_BYTES, PROT_READ | PROT_WRITE,
-			     MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED);
-	over = fd;
-}
-
-static void bus_touch(void)
-{
-	install_over_nothing();
-	errno = ENOTTY;
-	window[3 * PAGE + 5] = 1;
-	MUST(errno == ENOTTY && window[3 * PAGE + 5] == 1);
-	MUST(faults == 1 && fault_bus && fault_at == MM_WRITE && fault_va == 3 * PAGE + 5);
-}
-
-static void bus_that_fails(void)
-{
-	set_handler(SIGSEGV, record_and_jump, 0);
-	set_handler(SIGBUS, record_and_jump, 0);
-	install_over_nothing();
-	fault_rc = -EACCES;
-	if (!sigsetjmp(escape, 1)) {
-		(void)window[PAGE];
-		MUST(false);
-	}
-	MUST(seen == 1 && seen_signal == SIGSEGV && seen_code == SEGV_ACCERR && fault_bus);
-	MUST(seen_address == (void *)(uintptr_t)(window + PAGE));
-	fault_rc = bus_error(EIO);
-	if (!sigsetjmp(escape, 1)) {
-		(void)window[PAGE];
-		MUST(false);
-	}
-	MUST(seen == 2 && seen_signal == SIGBUS && seen_code == BUS_ADRERR && faults == 2);
-	MUST(seen_error == 0); /* the engine's mark is gone */
-	trap_unregister((void *)(uintptr_t)window);
-}
-
-static void touch_failing_over_nothing(void)
-{
-	install_over_nothing();
-	(void)window[0];
-}
-
-static void a_miss_may_raise_sigbus(void **state)
-{
-	(void)state;
-	assert_exits(0, bus_touch);
-	assert_exits(0, bus_that_fails);
-	fault_rc = -EFAULT;
-	assert_dies_of(SIGSEGV, touch_failing_over_nothing);
-	fault_rc = bus_error(EIO);
-	assert_dies_of(SIGBUS, touch_failing_over_nothing);
-	fault_rc = 0;
 }
 
 /* ---- the engine's own mistakes ---- */
@@ -700,9 +449,6 @@ int main(void)
 		cmocka_unit_test(faults_are_resolved_and_retried),
 		cmocka_unit_test(without_a_handler_the_process_dies_as_it_would_have),
 		cmocka_unit_test(a_handler_from_before_gets_what_is_not_ours),
-		cmocka_unit_test(a_fault_that_fails_is_a_segmentation_fault),
-		cmocka_unit_test(a_bus_error_is_a_sigbus),
-		cmocka_unit_test(a_miss_may_raise_sigbus),
 		cmocka_unit_test(a_window_touched_with_a_lock_held_is_reported),
 		cmocka_unit_test(a_fault_function_that_faults_dies_of_it),
 		cmocka_unit_test(windows_come_and_go),
