@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-#define ORDERS_MAX 210 /* of three lanes of two operations, one of which has two steps */
+#define ORDERS_MAX 560 /* of three lanes of two operations, two of which have two steps */
 #define WHAT_MAX 300
 #define FOLLOW_PART 6
 #define FOLLOW_ROUND_NS 20000
@@ -28,6 +28,7 @@ struct order {
 struct block {
 	unsigned first, end; /* in the script's operations */
 	struct check_lane lanes[CHECK_LANES];
+	bool looks_up; /* sees which pages are there */
 	unsigned count; /* of orders; 0: its operations run one after the other */
 	struct order *orders;
 };
@@ -138,12 +139,11 @@ static bool step(struct player *p, struct check_model *model, unsigned index, bo
 /* How far the lanes are. */
 struct progress {
 	unsigned done[CHECK_LANES];
-	bool emptied[CHECK_LANES]; /* the next operation is a move in its second step */
+	bool halfway[CHECK_LANES]; /* the next operation is in its second step */
 };
 
-/* A move has two steps if something stands at the new place: that goes first, and others may find
- * nothing there meanwhile. false: this is none, or it fails before that. */
-static bool empty_new_place(const struct check_model *before, const struct check_op *op,
+/* What stands at the new place of a move goes first. */
+static bool empty_new_place(const struct check_op *op, const struct check_model *before,
 			    struct check_model *after)
 {
 	const struct check_op unmap = { .kind = CHECK_UNMAP,
@@ -151,12 +151,43 @@ static bool empty_new_place(const struct check_model *before, const struct check
 	bool stands = false;
 
 	*after = *before;
-	if (op->kind != CHECK_REMAP || check_model_step(after, op).rc)
+	if (check_model_step(after, op).rc)
 		return false;
 	for (int i = op->arg[3]; i < op->arg[3] + op->arg[4]; i++)
 		stands |= before->spaces[op->arg[0]].cells[i].mapping != 0;
 	*after = *before;
 	return stands && check_model_step(after, &unmap).rc == 0;
+}
+
+/* An access is tried again once its page is there, and may find it gone by then. */
+static bool bring_page(const struct check_op *op, const struct check_model *before,
+		       struct check_model *after)
+{
+	const struct check_op fault = { .kind = CHECK_FAULT,
+					.arg = { op->arg[0], op->arg[1], TRANSLATOR_READ } };
+
+	*after = *before;
+	return before->spaces[op->arg[0]].cells[op->arg[1]].absent &&
+	       check_model_step(after, &fault).rc == 0;
+}
+
+/* Some operations have two steps, and others may see what is between them. false: this has none
+ * here, or fails before it. */
+static bool first_step(const struct block *b, const struct check_op *op,
+		       const struct check_model *before, struct check_model *after)
+{
+	switch (op->kind) {
+	case CHECK_REMAP:
+		return empty_new_place(op, before, after);
+	case CHECK_FAULT:
+	case CHECK_LOAD:
+	case CHECK_MARK:
+	case CHECK_PEEK:
+	case CHECK_STORE:
+		return b->looks_up && bring_page(op, before, after);
+	default:
+		return false;
+	}
 }
 
 /* Works out all orders of what is left of each lane. false: in one of them an operation would be
@@ -174,15 +205,15 @@ static bool work_out(struct player *p, struct block *b, const struct order *so_f
 		if (done == b->lanes[l].count)
 			continue;
 		is_end = false;
-		if (!progress->emptied[l] &&
-		    empty_new_place(&so_far->after, b->lanes[l].ops[done], &next.after)) {
-			after.emptied[l] = true;
+		if (!progress->halfway[l] &&
+		    first_step(b, b->lanes[l].ops[done], &so_far->after, &next.after)) {
+			after.halfway[l] = true;
 		} else {
 			next.after = so_far->after;
 			next.expected[l][done] = expect(p, &next.after, b->lanes[l].ops[done]);
 			if (next.expected[l][done].rc == CHECK_PASSED_OVER)
 				return false;
-			after.emptied[l] = false;
+			after.halfway[l] = false;
 			after.done[l]++;
 		}
 		if (!work_out(p, b, &next, &after))
@@ -212,6 +243,7 @@ static void prepare_block(struct player *p, const struct check_model *model, uns
 		if (!is_claimed(p, op) || lane->count == CHECK_LANE_OPS)
 			continue;
 		lane->ops[lane->count++] = op;
+		b->looks_up |= op->kind == CHECK_LOOKUP;
 		if (op->lane > p->lane_count)
 			p->lane_count = op->lane;
 	}
