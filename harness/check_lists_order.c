@@ -103,7 +103,8 @@ const char *const check_race_forks[] = {
 	"1: mark space=0 at=3 value=7\n"
 	"1: mark space=0 at=12 value=8\n"
 	"2: fork space=0 to=1\n",
-	/* Stores on both sides of what may be an edge. */
+	/* Stores on both sides of an edge: of a leaf, of 2 MiB. */
+	"geometry base=506 object-base=0 stride=1 look=0 touch=0 pages=4k rounds=1\n"
 	"space space=0\n"
 	"map space=0 at=4 cells=6 object=-1 offset=0 perms=3 private=0\n"
 	"write space=0 at=4 cells=6 value=3\n"

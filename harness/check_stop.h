@@ -19,8 +19,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CHECK_PLACES_MAX 8000
-#define CHECK_TURNS_MAX 1000
+#define CHECK_PLACES_MAX 24000
+#define CHECK_TURNS_MAX 2000
 
 struct check_trace {
 	bool is_whole; /* to the end, or as far as can be */
