@@ -95,6 +95,8 @@ static void exact_markdown(FILE *out, const struct gate *g)
 			fprintf(out, "- | %.15g | new |\n", row->after);
 		else if (isnan(row->after))
 			fprintf(out, "%.15g | - | gone |\n", row->before);
+		else if (row->before == 0)
+			fprintf(out, "0 | %.15g | from nothing |\n", row->after);
 		else
 			fprintf(out, "%.15g | %.15g | %+.2f %% |\n", row->before, row->after,
 				100 * (row->after / row->before - 1));

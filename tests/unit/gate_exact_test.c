@@ -99,6 +99,30 @@ static void test_all_tables(void **state)
 	gate_exact_release(&e);
 }
 
+/* The table of lines lists those that are shared: one more is a regression, and the first is. */
+static void test_a_line_more(void **state)
+{
+	struct gate_exact e;
+
+	(void)state;
+	for (size_t i = 0; gate_exact_tables[i]; i++) {
+		put(before, gate_exact_tables[i], NULL);
+		put(after, gate_exact_tables[i], NULL);
+	}
+	put(before, "lines", "# compiler: c\n");
+	put(after, "lines", "# compiler: c\nmap map vma count 1\n");
+	assert_int_equal(compare(&e), 0);
+	assert_int_equal(e.tables, 1);
+	assert_int_equal(e.worse, 1);
+	assert_true(e.rows[0].before == 0 && e.rows[0].after == 1);
+	gate_exact_release(&e);
+	put(before, "lines", "# compiler: c\ndec dec page counts 1\nmap map vma count 1\n");
+	assert_int_equal(compare(&e), 0);
+	assert_int_equal(e.worse, 0);
+	assert_true(e.count == 1 && e.rows[0].after == 0);
+	gate_exact_release(&e);
+}
+
 static void refused(const char *text, int wanted, const char *place)
 {
 	struct gate_exact e;
@@ -133,6 +157,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_to_the_digit),
 		cmocka_unit_test(test_all_tables),
+		cmocka_unit_test(test_a_line_more),
 		cmocka_unit_test(test_refused),
 	};
 
