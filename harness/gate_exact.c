@@ -69,6 +69,7 @@ static int table_read(struct table *table, const char *directory, const char *na
 {
 	char path[4096], *line = NULL;
 	size_t room = 0, number = 0;
+	ssize_t length;
 	FILE *file;
 	int rc = 0;
 
@@ -79,8 +80,12 @@ static int table_read(struct table *table, const char *directory, const char *na
 		return -ENOENT;
 	if (!file)
 		rc = -errno;
-	while (!rc && getline(&line, &room, file) > 0) {
+	while (!rc && (length = getline(&line, &room, file)) > 0) {
 		number++;
+		if (memchr(line, 0, (size_t)length)) {
+			rc = -EBADMSG;
+			break;
+		}
 		line[strcspn(line, "\n")] = '\0';
 		if (strncmp(line, COMPILER, strlen(COMPILER)) == 0)
 			snprintf(table->compiler, sizeof(table->compiler), "%s",

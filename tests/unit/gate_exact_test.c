@@ -18,7 +18,8 @@
 static char before[] = "/tmp/gate_before.XXXXXX", after[] = "/tmp/gate_after.XXXXXX";
 static char error[1024];
 
-static void put(const char *dir, const char *name, const char *text)
+/* text NULL: no such file. */
+static void put_bytes(const char *dir, const char *name, const char *text, size_t size)
 {
 	char path[256];
 	FILE *file;
@@ -30,8 +31,13 @@ static void put(const char *dir, const char *name, const char *text)
 	}
 	file = fopen(path, "we");
 	assert_non_null(file);
-	fputs(text, file);
+	fwrite(text, 1, size, file);
 	fclose(file);
+}
+
+static void put(const char *dir, const char *name, const char *text)
+{
+	put_bytes(dir, name, text, text ? strlen(text) : 0);
 }
 
 static int make(void **state)
@@ -147,6 +153,8 @@ static void test_refused(void **state)
 	refused("a inf\n", -EBADMSG, "host.txt:1");
 	refused(" 1\n", -EBADMSG, "host.txt:1");
 	refused("a 1\na 1\n", -EBADMSG, "host.txt");
+	put_bytes(before, "host", "a 1\0 2\n", 8);
+	assert_int_equal(compare(&(struct gate_exact){ 0 }), -EBADMSG);
 	put(before, "host", "# compiler: c\na 1\n");
 	put(after, "host", "a 1 \n");
 	assert_int_equal(compare(&(struct gate_exact){ 0 }), -EBADMSG);
