@@ -209,6 +209,33 @@ check "report --json" is_json "$out" 'j[0]["report"].endswith("report.html")'
 run report "$tmp/nothing" "$tmp/r"
 expect "one of two results is not there" 7 "$tmp/r/report.html"
 
+# What a result of somebody else's links to is neither shown nor written to.
+echo secret >"$tmp/secret"
+cp -r "$tmp/r" "$tmp/links"
+rm -r "$tmp"/links/{job.ini,env.json,summary.md.tmp,plots} 2>/dev/null
+ln -s "$tmp/secret" "$tmp/links/job.ini"
+ln -s "$tmp/secret" "$tmp/links/summary.md.tmp"
+mkfifo "$tmp/links/env.json"
+run report "$tmp/links"
+expect "a report beside links and a pipe" 0 "$tmp/links/report.html"
+check "shows nothing of what they lead to" [ "$(grep -c secret "$tmp/links/report.html")" -eq 0 ]
+check "and leaves it as it was" [ "$(cat "$tmp/secret")" = secret ]
+rm -rf "$tmp/links/plots"
+ln -s "$tmp" "$tmp/links/plots"
+run report "$tmp/links"
+expect "plots that are elsewhere" 7 'links/plots: Not a directory'
+for log in "$tmp"/links/hist/*; do
+	ln -sf "$tmp/secret" "$log"
+done
+run export hlog "$tmp/links"
+expect "a histogram that is a link" 7 'hist/.*\.hlog: Too many levels of symbolic links'
+mv "$tmp/links/hist" "$tmp/hist" && ln -s "$tmp/hist" "$tmp/links/hist"
+run export hlog "$tmp/links"
+expect "histograms that are elsewhere" 7 'hist/.*\.hlog: Not a directory'
+rm "$tmp/links/samples.ndjson"
+run export gbench "$tmp/links"
+expect "no samples at all" 0 '"benchmarks": \[\]'
+
 before=$(cksum <"$tmp/r/result.json")
 run report --topology "pack:8 numa:1 l3:2 core:8 pu:2" --out "$tmp/elsewhere" "$tmp/r"
 expect "a recorded result on another machine" 0 "$tmp/elsewhere/report.html"
