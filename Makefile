@@ -111,13 +111,12 @@ format: ## lay the C sources out by .clang-format
 fuzz: ## run each fuzzer for SECONDS=60
 	@$(MAKE) --no-print-directory V=fuzz CC=$(CLANG) SECONDS=$(SECONDS) fuzz-run
 
+# As many at once as there are CPUs; each waits for nobody.
 fuzz-run: $(fuzz_programs)
-	@set -e; for program in $^; do name=$$(basename $$program _fuzz); \
-		mkdir -p build/corpus/$$name tests/fuzz/corpus/$$name; \
-		echo "$$name: $(SECONDS) s"; \
-		$$program -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
-			-artifact_prefix=build/corpus/$$name- build/corpus/$$name tests/fuzz/corpus/$$name; \
-	done
+	@printf '%s\n' $(patsubst %_fuzz,%,$(notdir $(fuzz_programs))) | xargs -P $(JOBS) -I NAME sh -c \
+		'mkdir -p build/corpus/NAME tests/fuzz/corpus/NAME; echo "NAME: $(SECONDS) s"; \
+		$(B)/tests/fuzz/NAME_fuzz -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
+			-artifact_prefix=build/corpus/NAME- build/corpus/NAME tests/fuzz/corpus/NAME'
 
 broken: $(broken_libraries) ## the translators that are wrong on purpose
 

@@ -27,7 +27,23 @@ tree=$PWD
 new=$dir.new.$$
 work=''
 trap 'rm -rf "$new"; [ -z "$work" ] || git worktree remove --force "$work" 2>/dev/null' EXIT
-mkdir -p "$new"
+
+# What was killed in the middle left its worktree and half a baseline, named by its process.
+sweep()
+{
+	local left
+
+	for left in build/baseline.[0-9]* "$dir".new.[0-9]*; do
+		[ -e "$left" ] || continue
+		if [ "${left##*.}" = $$ ] || ! kill -0 "${left##*.}" 2>/dev/null; then
+			rm -rf "$left"
+		fi
+	done
+	git worktree prune 2>/dev/null
+}
+
+sweep
+mkdir -p "$new" || exit 7
 
 if [ $# -eq 2 ]; then
 	commit=$(git rev-parse --verify --quiet "$2^{commit}") || {
@@ -53,18 +69,17 @@ build V=release faultline || {
 	echo "baseline: $commit does not build" >&2
 	exit 7
 }
-cp "$tree/faultline" "$new/"
-echo "$commit" >"$new/commit"
+cp "$tree/faultline" "$new/" && echo "$commit" >"$new/commit" || exit 7
 for part in $parts; do
 	case $part in
 	instructions)
 		(cd "$tree" && COUNT_BASELINE="$new/instructions.txt" ci/count.sh --accept) >"$new/log" 2>&1
 		;;
 	host)
-		build V=release build/release/count-host && {
-			echo "# compiler: $(cc --version | head -n 1)"
-			"$tree/build/release/count-host"
-		} >"$new/host.txt"
+		if build V=release build/release/count-host; then
+			echo "# compiler: $(cc --version | head -n 1)" >"$new/host.txt"
+			"$tree/build/release/count-host" >>"$new/host.txt" || rm -f "$new/host.txt"
+		fi
 		;;
 	lines)
 		build V=audit build/audit/audit && "$tree/build/audit/audit" >"$new/raw.json" &&

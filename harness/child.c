@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -55,7 +56,7 @@ static char *text_of(int fd)
 	size_t size = 0, got = 0;
 	char *text;
 
-	if (fd >= 0 && !fstat(fd, &status))
+	if (!fstat(fd, &status))
 		size = status.st_size < (off_t)CHILD_OUTPUT_MAX ? (size_t)status.st_size
 								: CHILD_OUTPUT_MAX;
 	text = malloc(size + 1);
@@ -72,81 +73,121 @@ static char *text_of(int fd)
 	return text;
 }
 
-static void execute(char *const *argv, char *const *envp, int out, int err)
+/* CPU_FREE when done; *size: its bytes. NULL: no list. */
+static cpu_set_t *set_of(const unsigned *cpus, unsigned count, size_t *size)
+{
+	unsigned most = 0;
+	cpu_set_t *set;
+
+	for (unsigned i = 0; i < count; i++)
+		most = cpus[i] > most ? cpus[i] : most;
+	*size = CPU_ALLOC_SIZE(most + 1);
+	set = count ? CPU_ALLOC(most + 1) : NULL;
+	if (count && !set)
+		abort();
+	if (set)
+		CPU_ZERO_S(*size, set);
+	for (unsigned i = 0; i < count; i++)
+		CPU_SET_S(cpus[i], *size, set);
+	return set;
+}
+
+static void execute(const struct child *child, char *const *argv, char *const *envp,
+		    const cpu_set_t *cpus, size_t cpus_size)
 {
 	/* A parent that was gone before this is noticed by nobody; its time box is not ours. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (dup2(out, STDOUT_FILENO) >= 0 && dup2(err, STDERR_FILENO) >= 0)
+	if ((!cpus || !sched_setaffinity(0, cpus_size, cpus)) &&
+	    dup2(child->out_fd, STDOUT_FILENO) >= 0 && dup2(child->err_fd, STDERR_FILENO) >= 0)
 		execve(argv[0], argv, envp);
 	_exit(NOT_EXECUTED);
 }
 
-/* Until it ends. 0, -ETIMEDOUT, -EINTR. */
-static int await(pid_t pid, int pidfd, uint64_t time_box_ns)
+int child_start(struct child *child, char *const *argv, const unsigned *cpus, unsigned cpu_count,
+		uint64_t time_box_ns)
 {
-	uint64_t end = clock_source_monotonic_ns() + time_box_ns, killed = UINT64_MAX;
+	char **envp = environment();
+	size_t set_size;
+	cpu_set_t *set = set_of(cpus, cpu_count, &set_size);
+	int rc = 0;
+
+	*child = (struct child){ .pid = -1,
+				 .pidfd = -1,
+				 .out_fd = memfd_create("out", MFD_CLOEXEC),
+				 .err_fd = memfd_create("err", MFD_CLOEXEC),
+				 .end_ns = clock_source_monotonic_ns() + time_box_ns };
+	if (child->out_fd >= 0 && child->err_fd >= 0)
+		child->pid = fork();
+	if (!child->pid)
+		execute(child, argv, envp, set, set_size);
+	if (child->pid < 0)
+		rc = -errno;
+	else
+		child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0);
+	if (!rc && child->pidfd < 0) {
+		rc = -errno;
+		kill(child->pid, SIGKILL);
+		waitpid(child->pid, NULL, 0);
+	}
+	free(envp);
+	CPU_FREE(set);
+	return rc;
+}
+
+/* Until it ends. 0, -ETIMEDOUT, -EINTR. */
+static int await(const struct child *child)
+{
+	uint64_t killed = UINT64_MAX;
 	int rc = 0;
 
 	for (;;) {
-		struct pollfd look = { .fd = pidfd, .events = POLLIN };
+		struct pollfd look = { .fd = child->pidfd, .events = POLLIN };
 
 		if (poll(&look, 1, LOOK_MS) > 0)
 			return rc;
-		if (!rc && (session_signal() || clock_source_monotonic_ns() > end)) {
+		if (!rc && (session_signal() || clock_source_monotonic_ns() > child->end_ns)) {
 			rc = session_signal() ? -EINTR : -ETIMEDOUT;
-			kill(pid, SIGTERM);
+			kill(child->pid, SIGTERM);
 			killed = clock_source_monotonic_ns() + GRACE_NS;
 		}
 		if (clock_source_monotonic_ns() > killed)
-			kill(pid, SIGKILL);
+			kill(child->pid, SIGKILL);
 	}
+}
+
+int child_wait(struct child *child)
+{
+	int rc = await(child), status;
+
+	while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	child->code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	child->out = text_of(child->out_fd);
+	child->err = text_of(child->err_fd);
+	return !rc && child->code == NOT_EXECUTED ? -ENOEXEC : rc;
 }
 
 int child_run(struct child *child, char *const *argv, uint64_t time_box_ns)
 {
-	int out = memfd_create("out", MFD_CLOEXEC), err = memfd_create("err", MFD_CLOEXEC);
-	char **envp = environment();
-	int rc = 0, pidfd = -1, status;
-	pid_t pid;
+	int rc = child_start(child, argv, NULL, 0, time_box_ns);
 
-	*child = (struct child){ 0 };
-	pid = out < 0 || err < 0 ? -1 : fork();
-	if (pid < 0) {
-		rc = -errno;
-		goto out;
-	}
-	if (!pid)
-		execute(argv, envp, out, err);
-	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (pidfd >= 0) {
-		rc = await(pid, pidfd, time_box_ns);
-	} else {
-		rc = -errno;
-		kill(pid, SIGKILL);
-	}
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	child->code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-	if (!rc && child->code == NOT_EXECUTED)
-		rc = -ENOEXEC;
-out:
-	child->out = text_of(out);
-	child->err = text_of(err);
-	free(envp);
-	if (pidfd >= 0)
-		close(pidfd);
-	if (out >= 0)
-		close(out);
-	if (err >= 0)
-		close(err);
-	return rc;
+	return rc ? rc : child_wait(child);
+}
+
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
 }
 
 void child_release(struct child *child)
 {
 	free(child->out);
 	free(child->err);
-	*child = (struct child){ 0 };
+	close_fd(child->pidfd);
+	close_fd(child->out_fd);
+	close_fd(child->err_fd);
+	*child = (struct child){ .pid = -1, .pidfd = -1, .out_fd = -1, .err_fd = -1 };
 }
 
 char *child_last_line(char *text)

@@ -8,6 +8,7 @@
 
 #include "harness/commands.h"
 #include "harness/export.h"
+#include "harness/result_dir.h"
 #include "harness/stored.h"
 #include "harness/suggest.h"
 
@@ -29,14 +30,16 @@ json_t *export_load(const char *dir, char *error, size_t size)
 {
 	json_error_t where;
 	json_t *json;
-	char path[4096];
+	FILE *file = result_dir_read(dir, "result.json");
 
-	snprintf(path, sizeof(path), "%s/result.json", dir);
-	json = json_load_file(path, 0, &where);
+	json = file ? json_loadf(file, 0, &where) : NULL;
 	if (!json)
-		snprintf(error, size, "%s: %s", path, where.text);
+		snprintf(error, size, "%s/result.json: %s", dir,
+			 file ? where.text : strerror(errno));
 	else if (!json_is_object(json))
-		snprintf(error, size, "%s is not a result", path);
+		snprintf(error, size, "%s/result.json is not a result", dir);
+	if (file)
+		fclose(file);
 	if (json && !json_is_object(json)) {
 		json_decref(json);
 		return NULL;
@@ -47,12 +50,10 @@ json_t *export_load(const char *dir, char *error, size_t size)
 json_t *export_samples(const char *dir)
 {
 	json_t *list = json_array(), *sample;
-	char path[4096], *line = NULL;
+	char *line = NULL;
 	size_t room = 0;
-	FILE *file;
+	FILE *file = result_dir_read(dir, "samples.ndjson");
 
-	snprintf(path, sizeof(path), "%s/samples.ndjson", dir);
-	file = fopen(path, "re");
 	while (file && getline(&line, &room, file) > 0) {
 		sample = json_loads(line, 0, NULL);
 		if (sample)

@@ -140,6 +140,7 @@ static void measure(struct gate *g, const char **workloads, size_t count, uint64
 			    .duration_ns = versus_duration(g->options),
 			    .deadline_ns = deadline_ns,
 			    .precision = g->rule.within / VERSUS_PRECISION,
+			    .halves = &g->halves,
 			    .dir = &g->dir,
 			    .notes = g->notes };
 
@@ -289,6 +290,7 @@ static int prepare(struct gate *g, struct versus *chosen, char *programs[2])
 		return code_of(rc);
 	}
 	versus_note_options(chosen);
+	g->halves = versus_halves(chosen);
 	rc = result_dir_create(&g->dir,
 			       options_given(o, OPTION_OUT)
 				       ? o->text[OPTION_OUT]
@@ -311,6 +313,7 @@ static void release(struct gate *g)
 	pairs_release(&g->first);
 	pairs_release(&g->second);
 	gate_exact_release(&g->exact);
+	cpu_halves_release(&g->halves);
 	result_dir_close(&g->dir);
 	json_decref(g->notes);
 	for (size_t i = 0; i < 2; i++) {

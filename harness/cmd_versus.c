@@ -18,6 +18,7 @@ struct comparison_run {
 	struct versus versus;
 	struct side sides[2];
 	struct result_dir dir;
+	struct cpu_halves halves;
 	struct pairs_rule rule;
 	struct pairs_finding *findings;
 	uint64_t start_ns;
@@ -38,12 +39,13 @@ static json_t *run_json(const struct comparison_run *r, int code)
 {
 	struct findings f = view_of(r);
 
-	return json_pack("{s:s, s:o, s:o, s:I, s:f, s:f, s:b, s:i, s:O, s:s, s:o}", "schema",
+	return json_pack("{s:s, s:o, s:o, s:I, s:f, s:f, s:b, s:i, s:o, s:O, s:s, s:o}", "schema",
 			 "faultline.versus/1", "a", side_json(&r->sides[0]), "b",
 			 side_json(&r->sides[1]), "seed", (json_int_t)r->rule.seed,
 			 "within_percent", 100 * r->rule.within, "allow_percent",
 			 100 * r->rule.allow, "interrupted", r->versus.interrupted, "exit_code",
-			 code, "notes", r->versus.notes, "directory", r->dir.path, "benchmarks",
+			 code, "side_by_side", versus_halves_json(&r->halves), "notes",
+			 r->versus.notes, "directory", r->dir.path, "benchmarks",
 			 findings_json(&f));
 }
 
@@ -64,6 +66,9 @@ static void print_text(const struct comparison_run *r)
 	printf("A  %s  (%s)\nB  %s  (%s)\n\n", r->sides[0].text, r->sides[0].version,
 	       r->sides[1].text, r->sides[1].version);
 	findings_print(stdout, &f);
+	if (r->halves.count)
+		printf("side by side on CPUs %s, which are swapped\n",
+		       cpu_halves_text(&r->halves, text, sizeof(text)));
 	print_notes(r);
 	if (r->versus.interrupted)
 		puts("Interrupted: this is of the pairs so far.");
@@ -93,6 +98,7 @@ static int prepare(struct comparison_run *r, const struct options *o)
 		return code_of(rc);
 	}
 	versus_note_options(&r->versus);
+	r->halves = versus_halves(&r->versus);
 	rc = result_dir_create(&r->dir,
 			       options_given(o, OPTION_OUT)
 				       ? o->text[OPTION_OUT]
@@ -155,6 +161,7 @@ int cmd_versus(const struct options *options)
 		.duration_ns = versus_duration(options),
 		.deadline_ns = clock_source_monotonic_ns() + options->budget_ns,
 		.precision = options->within / VERSUS_PRECISION,
+		.halves = &r.halves,
 		.dir = &r.dir,
 		.notes = json_array(),
 	};
@@ -168,6 +175,7 @@ int cmd_versus(const struct options *options)
 	free(r.versus.workloads);
 	json_decref(r.versus.notes);
 	pairs_release(&r.versus.pairs);
+	cpu_halves_release(&r.halves);
 	result_dir_close(&r.dir);
 	side_release(&r.sides[0]);
 	side_release(&r.sides[1]);

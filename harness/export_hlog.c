@@ -15,9 +15,9 @@
 #include "harness/view.h"
 
 /* Copies the lines that hold histograms. 0 or -errno. */
-static int copy_lines(FILE *out, const char *path)
+static int copy_lines(FILE *out, const char *dir, const char *name)
 {
-	FILE *file = fopen(path, "re");
+	FILE *file = result_dir_read(dir, name);
 	char *line = NULL;
 	size_t room = 0;
 	int rc = file ? 0 : -errno;
@@ -45,7 +45,7 @@ static double begin_of(const json_t *result)
 int export_hlog(FILE *out, const char *dir, const json_t *result, char *error, size_t size)
 {
 	const json_t *benchmarks = view_get(result, "benchmarks");
-	char path[4608], name[256];
+	char file[300], name[256];
 	int rc = hlog_write_head(out, begin_of(result), "faultline");
 
 	for (size_t i = 0; i < json_array_size(benchmarks) && !rc; i++) {
@@ -54,11 +54,11 @@ int export_hlog(FILE *out, const char *dir, const json_t *result, char *error, s
 		/* What was not measured has no file. */
 		if (!view_get(b, "latency"))
 			continue;
-		snprintf(path, sizeof(path), "%s/hist/%s.hlog", dir,
+		snprintf(file, sizeof(file), "hist/%s.hlog",
 			 result_dir_file_name(view_text(b, "name", ""), name, sizeof(name)));
-		rc = copy_lines(out, path);
+		rc = copy_lines(out, dir, file);
 		if (rc)
-			snprintf(error, size, "%s: %s", path, strerror(-rc));
+			snprintf(error, size, "%s/%s: %s", dir, file, strerror(-rc));
 	}
 	return rc;
 }

@@ -17,6 +17,7 @@ struct gate {
 	const struct options *options;
 	char *directories[2]; /* where the exact counts of baseline and candidate are */
 	struct side sides[2]; /* baseline, candidate */
+	struct cpu_halves halves; /* on which they are measured side by side */
 	struct gate_exact exact;
 	struct pairs_rule rule;
 	struct pairs first, second; /* of the batches; second: what the first flagged */

@@ -69,6 +69,7 @@ static int table_read(struct table *table, const char *directory, const char *na
 {
 	char path[4096], *line = NULL;
 	size_t room = 0, number = 0;
+	ssize_t length;
 	FILE *file;
 	int rc = 0;
 
@@ -79,8 +80,12 @@ static int table_read(struct table *table, const char *directory, const char *na
 		return -ENOENT;
 	if (!file)
 		rc = -errno;
-	while (!rc && getline(&line, &room, file) > 0) {
+	while (!rc && (length = getline(&line, &room, file)) > 0) {
 		number++;
+		if (memchr(line, 0, (size_t)length)) {
+			rc = -EBADMSG;
+			break;
+		}
 		line[strcspn(line, "\n")] = '\0';
 		if (strncmp(line, COMPILER, strlen(COMPILER)) == 0)
 			snprintf(table->compiler, sizeof(table->compiler), "%s",
@@ -122,6 +127,8 @@ static void add_difference(struct gate_exact *exact, const char *table, const ch
 static void compare(struct gate_exact *exact, const char *name, const struct table *before,
 		    const struct table *after)
 {
+	/* Lines that are not shared are not listed. */
+	double absent = strcmp(name, "lines") == 0 ? 0 : NAN;
 	size_t b = 0, a = 0;
 
 	while (b < before->count || a < after->count) {
@@ -131,10 +138,11 @@ static void compare(struct gate_exact *exact, const char *name, const struct tab
 
 		if (order < 0) {
 			add_difference(exact, name, before->rows[b].name, before->rows[b].value,
-				       NAN);
+				       absent);
 			b++;
 		} else if (order > 0) {
-			add_difference(exact, name, after->rows[a].name, NAN, after->rows[a].value);
+			add_difference(exact, name, after->rows[a].name, absent,
+				       after->rows[a].value);
 			a++;
 		} else {
 			exact->compared++;
@@ -157,10 +165,12 @@ int gate_exact_compare(struct gate_exact *exact, const char *before, const char 
 	for (size_t t = 0; gate_exact_tables[t] && !rc; t++) {
 		const char *name = gate_exact_tables[t];
 		struct table old, new;
+		bool both;
 		int rc_new;
 
 		rc = table_read(&old, before, name, error, size);
 		rc_new = table_read(&new, after, name, error, size);
+		both = !rc && !rc_new;
 		if (rc == -ENOENT || (!rc && rc_new == -ENOENT)) {
 			size_t used = strlen(exact->missing);
 
@@ -170,12 +180,12 @@ int gate_exact_compare(struct gate_exact *exact, const char *before, const char 
 		} else if (!rc) {
 			rc = rc_new;
 		}
-		if (!rc && old.count && new.count &&strcmp(old.compiler, new.compiler) != 0) {
+		if (both && strcmp(old.compiler, new.compiler) != 0) {
 			snprintf(error, size, "%s/%s.txt is of %s, and the candidate's of %s",
 				 before, name, old.compiler, new.compiler);
 			rc = -ESTALE;
 		}
-		if (!rc && old.count && new.count)
+		if (both && !rc)
 			compare(exact, name, &old, &new);
 		table_release(&old);
 		table_release(&new);

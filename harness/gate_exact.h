@@ -4,7 +4,9 @@
  *
  * A baseline directory holds tables of them, "NAME VALUE" a line, the NAME may have spaces; lines
  * that begin with # say what the table depends on. Every table that both sides have is compared to
- * the digit: more is worse, a name that is new or gone is said and is no regression. Main thread.
+ * the digit: more is worse, a name that is new or gone is said and is no regression. Only in the
+ * table of shared lines, which lists those that are, a name that is absent stands for zero. Main
+ * thread.
  */
 #pragma once
 

@@ -95,6 +95,8 @@ static void exact_markdown(FILE *out, const struct gate *g)
 			fprintf(out, "- | %.15g | new |\n", row->after);
 		else if (isnan(row->after))
 			fprintf(out, "%.15g | - | gone |\n", row->before);
+		else if (row->before == 0)
+			fprintf(out, "0 | %.15g | from nothing |\n", row->after);
 		else
 			fprintf(out, "%.15g | %.15g | %+.2f %% |\n", row->before, row->after,
 				100 * (row->after / row->before - 1));
@@ -124,6 +126,9 @@ void gate_markdown(FILE *out, const struct gate *g)
 	fputs("\n</details>\n", out);
 	json_array_foreach(g->notes, i, each)
 		fprintf(out, "\n- not compared: %s", json_string_value(each));
+	if (g->halves.count)
+		fprintf(out, "\n- side by side on CPUs %s, which are swapped",
+			cpu_halves_text(&g->halves, text, sizeof(text)));
 	fprintf(out, "\n\nbaseline: %s, candidate: %s, seed %" PRIu64 "\n", g->sides[0].version,
 		g->sides[1].version, g->rule.seed);
 }
@@ -246,10 +251,11 @@ json_t *gate_json(const struct gate *g)
 							"metric",
 							pairs_metric_names[i % PAIRS_METRICS]));
 	}
-	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:I, s:o, s:I, s:o, s:O, s:s, s:o}", "schema",
-			 "faultline.gate/1", "verdict", verdict(g), "exit_code", g->code,
+	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:I, s:o, s:I, s:o, s:o, s:O, s:s, s:o}",
+			 "schema", "faultline.gate/1", "verdict", verdict(g), "exit_code", g->code,
 			 "baseline", g->sides[0].version, "candidate", g->sides[1].version, "seed",
 			 (json_int_t)g->rule.seed, "exact", exact_json(g), "flagged",
-			 (json_int_t)g->flagged_count, "confirmed", confirmed, "notes", g->notes,
-			 "directory", g->dir.path, "benchmarks", findings_json(&f));
+			 (json_int_t)g->flagged_count, "confirmed", confirmed, "side_by_side",
+			 versus_halves_json(&g->halves), "notes", g->notes, "directory",
+			 g->dir.path, "benchmarks", findings_json(&f));
 }

@@ -21,6 +21,7 @@
 
 #include "harness/html.h"
 #include "harness/plot_asset.h"
+#include "harness/result_dir.h"
 #include "harness/view.h"
 
 enum { GNUPLOT_SECONDS = 20, NOT_FOUND = 127 };
@@ -65,7 +66,8 @@ int plot_set_init(struct plot_set *set, const char *dir, const json_t *result, c
 		  size_t size)
 {
 	const char *temporary = getenv("TMPDIR");
-	int rc;
+	struct stat status;
+	int rc = 0;
 
 	memset(set, 0, sizeof(*set));
 	set->result = result;
@@ -79,9 +81,14 @@ int plot_set_init(struct plot_set *set, const char *dir, const json_t *result, c
 		snprintf(error, size, "the path is too long: %s", dir);
 		return -ENAMETOOLONG;
 	}
-	if (mkdir(set->directory, 0777) != 0 && errno != EEXIST) {
+	/* A link would have pictures drawn elsewhere. */
+	if ((mkdir(set->directory, 0777) != 0 && errno != EEXIST) ||
+	    lstat(set->directory, &status) != 0)
 		rc = -errno;
-		snprintf(error, size, "cannot make %s: %s", set->directory, strerror(-rc));
+	else if (!S_ISDIR(status.st_mode))
+		rc = -ENOTDIR;
+	if (rc) {
+		snprintf(error, size, "cannot draw into %s: %s", set->directory, strerror(-rc));
 		return rc;
 	}
 	if (!temporary || strlen(temporary) > sizeof(set->work) - 32)
@@ -239,7 +246,7 @@ static int place_picture(struct plot_set *set, const struct plot *plot)
 	snprintf(to, sizeof(to), "%s/%s", set->directory, plot->file);
 	snprintf(temporary, sizeof(temporary), "%s.tmp", to);
 	in = fopen(from, "re");
-	out = in ? fopen(temporary, "we") : NULL;
+	out = in ? result_dir_new_file(temporary) : NULL;
 	if (!out) {
 		rc = -errno;
 		goto out;

@@ -16,27 +16,34 @@
 
 #include "harness/plot.h"
 #include "harness/report_page.h"
+#include "harness/result_dir.h"
 #include "harness/summary.h"
 
 enum { PATH_SIZE = 1024 };
 
+/* NULL: cannot be opened (errno), or is not JSON (errno 0). */
 static json_t *load(const char *dir, const char *name, json_error_t *why)
 {
-	char path[PATH_SIZE];
+	FILE *in = result_dir_read(dir, name);
+	json_t *json;
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return json_load_file(path, JSON_REJECT_DUPLICATES, why);
+	if (!in) {
+		snprintf(why->text, sizeof(why->text), "%s", strerror(errno));
+		return NULL;
+	}
+	errno = 0;
+	json = json_loadf(in, JSON_REJECT_DUPLICATES, why);
+	fclose(in);
+	return json;
 }
 
 /* The text of a small file, or NULL. */
 static char *read_text(const char *dir, const char *name)
 {
-	char path[PATH_SIZE], *text = NULL;
+	char *text = NULL;
 	size_t room = 0;
-	FILE *in;
+	FILE *in = result_dir_read(dir, name);
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	in = fopen(path, "re");
 	if (!in)
 		return NULL;
 	if (getdelim(&text, &room, '\0', in) < 0) {
@@ -57,7 +64,7 @@ static int write_file(const char *dir, const char *name,
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	snprintf(temporary, sizeof(temporary), "%s.tmp", path);
-	out = fopen(temporary, "we");
+	out = result_dir_new_file(temporary);
 	if (!out) {
 		rc = -errno;
 		goto fail;
@@ -124,8 +131,7 @@ int report_write(const char *dir, char *error, size_t size)
 	errno = 0;
 	result = load(dir, "result.json", &why);
 	if (!result) {
-		rc = json_error_code(&why) == json_error_cannot_open_file && errno ? -errno
-										   : -EINVAL;
+		rc = errno ? -errno : -EINVAL;
 		snprintf(error, size, "%s/result.json: %s", dir, why.text);
 		return rc;
 	}

@@ -21,6 +21,45 @@
 
 #define TEST_SIZE (64u << 10)
 
+/* Closes both; errno is kept. */
+static void close_both(int a, int b)
+{
+	int error = errno;
+
+	if (a >= 0)
+		close(a);
+	if (b >= 0)
+		close(b);
+	errno = error;
+}
+
+FILE *result_dir_read(const char *path, const char *name)
+{
+	const char *slash = strchr(name, '/');
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), hist = -1, fd = -1;
+	struct stat status;
+	FILE *file = NULL;
+
+	if (dir >= 0 && slash)
+		hist = openat(dir, "hist", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir >= 0 && (!slash || hist >= 0))
+		fd = openat(slash ? hist : dir, slash ? slash + 1 : name,
+			    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0 && !fstat(fd, &status)) {
+		errno = EINVAL;
+		file = S_ISREG(status.st_mode) ? fdopen(fd, "r") : NULL;
+	}
+	close_both(dir, hist);
+	if (!file)
+		close_both(fd, -1);
+	return file;
+}
+
+FILE *result_dir_new_file(const char *path)
+{
+	return unlink(path) && errno != ENOENT ? NULL : fopen(path, "wxe");
+}
+
 int result_dir_make(const char *path)
 {
 	char *copy = strdup(path), *slash;

@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* A result needs less; a disk with less than this counts as full. */
 #define RESULT_DIR_FREE_MIN (16u << 20)
@@ -38,6 +39,16 @@ int result_dir_write_json(struct result_dir *dir, const char *name, const json_t
 /* Appends one line to samples.ndjson. 0 or -errno. */
 int result_dir_append(struct result_dir *dir, const json_t *json)
 	__attribute__((warn_unused_result));
+
+/*
+ * For reading, a file of a result directory that anybody may have made: name (may lie in hist/) is
+ * a plain file in there. NULL and errno: ELOOP it is a link, ENOTDIR hist/ is one, EINVAL it is no
+ * plain file.
+ */
+FILE *result_dir_read(const char *path, const char *name);
+/* For writing, a new file with that path: what is there is removed, and no link followed. NULL and
+ * errno. */
+FILE *result_dir_new_file(const char *path);
 
 /* Makes a directory and its parents, unless they are there. 0 or -errno. */
 int result_dir_make(const char *path) __attribute__((warn_unused_result));

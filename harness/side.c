@@ -14,7 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "harness/child.h"
 #include "harness/commands.h"
 #include "harness/hlog.h"
 #include "harness/result_dir.h"
@@ -266,33 +265,46 @@ static int collect(const char *directory, const struct side_request *request,
 	return rc;
 }
 
-int side_take(const struct side *side, const struct side_request *request,
-	      struct side_sample *sample, char *error, size_t size)
+int side_begin(struct side_run *run, const struct side *side, const struct side_request *request,
+	       char *error, size_t size)
 {
 	struct arguments arguments;
-	struct child child;
-	char *out;
 	int rc;
 
-	*sample = (struct side_sample){ 0 };
-	if (asprintf(&out, "%s/sample", request->directory) < 0)
+	*run = (struct side_run){ .side = side };
+	if (asprintf(&run->out, "%s/sample.%u", request->directory, request->slot) < 0)
 		abort();
-	arguments_make(&arguments, side, request, out);
-	rc = child_run(&child, arguments.list, 20 * request->duration_ns + 3 * ASK_NS);
-	if (rc && rc != -EINTR)
+	arguments_make(&arguments, side, request, run->out);
+	rc = child_start(&run->child, arguments.list, request->cpus, request->cpu_count,
+			 20 * request->duration_ns + 3 * ASK_NS);
+	for (size_t i = 0; i < arguments.count; i++)
+		free(arguments.list[i]);
+	if (rc) {
 		snprintf(error, size, "%s: %s", side->text, strerror(-rc));
-	if (!rc && child.code) {
-		sample->code = child.code;
-		snprintf(error, size, "%s", child_last_line(child.err));
+		child_release(&run->child);
+		free(run->out);
+	}
+	return rc;
+}
+
+int side_end(struct side_run *run, const struct side_request *request, struct side_sample *sample,
+	     char *error, size_t size)
+{
+	int rc = child_wait(&run->child);
+
+	*sample = (struct side_sample){ 0 };
+	if (rc && rc != -EINTR)
+		snprintf(error, size, "%s: %s", run->side->text, strerror(-rc));
+	if (!rc && run->child.code) {
+		sample->code = run->child.code;
+		snprintf(error, size, "%s", child_last_line(run->child.err));
 		rc = -ECHILD;
 	}
 	if (!rc)
-		rc = collect(out, request, sample, error, size);
-	side_files_remove(out);
-	for (size_t i = 0; i < arguments.count; i++)
-		free(arguments.list[i]);
-	child_release(&child);
-	free(out);
+		rc = collect(run->out, request, sample, error, size);
+	side_files_remove(run->out);
+	child_release(&run->child);
+	free(run->out);
 	return rc;
 }
 

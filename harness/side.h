@@ -12,6 +12,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "harness/child.h"
 #include "harness/options.h"
 #include "harness/pairs.h"
 
@@ -50,17 +51,29 @@ struct side_request {
 	const char *workload;
 	uint64_t seed, duration_ns;
 	const char *directory; /* an existing one; what is made in it is removed again */
+	unsigned slot; /* another number for each that is taken at the same time */
+	const unsigned *cpus; /* kernel numbers of those that it may use; NULL: all of ours */
+	unsigned cpu_count;
 	/* Of a benchmark, where its tail begins; NAN: not known yet. May be NULL. */
 	double (*tail_ns)(const char *key, void *context);
 	void *context;
 };
 
+/* One that is being taken; two may be at once, of two sides. */
+struct side_run {
+	const struct side *side;
+	struct child child;
+	char *out; /* its directory, owned */
+};
+
+/* Starts one. 0, or a negative errno with a sentence. side_end afterwards if it is 0. */
+int side_begin(struct side_run *run, const struct side *side, const struct side_request *request,
+	       char *error, size_t size) __attribute__((warn_unused_result));
 /*
- * Takes one. 0; -EINTR: asked to stop; -EAGAIN: the machine had no time for it; or another negative
- * errno with a sentence (sample->code is the exit code of the process, or 0).
- * side_sample_release afterwards in all cases.
+ * Awaits it and reads what it measured. 0; -EINTR: asked to stop; -EAGAIN: the machine had no time
+ * for it; or another negative errno with a sentence (sample->code is the exit code of the process,
+ * or 0). side_sample_release afterwards in all cases.
  */
-int side_take(const struct side *side, const struct side_request *request,
-	      struct side_sample *sample, char *error, size_t size)
-	__attribute__((warn_unused_result));
+int side_end(struct side_run *run, const struct side_request *request, struct side_sample *sample,
+	     char *error, size_t size) __attribute__((warn_unused_result));
 void side_sample_release(struct side_sample *sample);

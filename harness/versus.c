@@ -75,27 +75,78 @@ static void drop(struct versus *v, struct unit *unit, const struct side *side, i
 	unit->dropped = true;
 }
 
-/* One sample; false: it failed or was to stop. */
-static bool take(struct versus *v, struct unit *unit, size_t which, uint64_t seed,
-		 struct side_sample *sample)
+/* Counts what came of one; false: it failed or was to stop. */
+static bool settle(struct versus *v, struct unit *unit, size_t which, int rc, int code,
+		   const char *why)
 {
-	char why[1024] = "";
-	struct side_request request = { .options = v->options,
-					.workload = unit->workload,
-					.seed = seed,
-					.duration_ns = v->duration_ns,
-					.directory = v->dir->path,
-					.tail_ns = tail_of,
-					.context = v };
-	int rc = side_take(&v->sides[which], &request, sample, why, sizeof(why));
-
 	if (session_signal())
 		v->interrupted = true;
 	else if (rc == -EAGAIN && ++unit->lost <= LOST_MAX + unit->taken / 4)
 		return false;
 	else if (rc)
-		drop(v, unit, &v->sides[which], rc, sample->code, why);
+		drop(v, unit, &v->sides[which], rc, code, why);
 	return !rc && !v->interrupted;
+}
+
+/* A sample under way. */
+struct taking {
+	size_t which;
+	struct side_request request;
+	struct side_run run;
+	struct side_sample *sample;
+};
+
+static bool begin(struct versus *v, struct unit *unit, struct taking *t)
+{
+	char why[1024] = "";
+	int rc = side_begin(&t->run, &v->sides[t->which], &t->request, why, sizeof(why));
+
+	return settle(v, unit, t->which, rc, 0, why);
+}
+
+static bool end(struct versus *v, struct unit *unit, struct taking *t)
+{
+	char why[1024] = "";
+	int rc = side_end(&t->run, &t->request, t->sample, why, sizeof(why));
+
+	return settle(v, unit, t->which, rc, t->sample->code, why);
+}
+
+/*
+ * A sample of each side with the same inputs: one after the other or, in halves, at the same time.
+ * False: one of them failed or was to stop. Both are released by the caller in all cases.
+ */
+static bool take(struct versus *v, struct unit *unit, bool b_first, uint64_t seed,
+		 struct side_sample samples[2])
+{
+	struct taking taking[2];
+	bool begun, fine;
+
+	for (size_t i = 0; i < 2; i++) {
+		size_t which = i ? !b_first : b_first;
+
+		samples[i] = (struct side_sample){ 0 };
+		taking[i] = (struct taking){ .which = which,
+					     .request = { .options = v->options,
+							  .workload = unit->workload,
+							  .seed = seed,
+							  .duration_ns = v->duration_ns,
+							  .directory = v->dir->path,
+							  .slot = (unsigned)i,
+							  .cpus = v->halves->cpus[i],
+							  .cpu_count = v->halves->count,
+							  .tail_ns = tail_of,
+							  .context = v },
+					     .sample = &samples[which] };
+	}
+	if (!v->halves->count)
+		return begin(v, unit, &taking[0]) && end(v, unit, &taking[0]) &&
+		       begin(v, unit, &taking[1]) && end(v, unit, &taking[1]);
+	if (!begin(v, unit, &taking[0]))
+		return false;
+	begun = begin(v, unit, &taking[1]);
+	fine = end(v, unit, &taking[0]);
+	return begun && end(v, unit, &taking[1]) && fine;
 }
 
 static const struct side_figures *figures_of(const struct side_sample *sample, const char *key)
@@ -111,29 +162,29 @@ static const struct side_figures *figures_of(const struct side_sample *sample, c
 static void try_unit(struct versus *v, struct unit *unit)
 {
 	uint64_t start = clock_source_monotonic_ns();
-	struct side_sample a = { 0 }, b = { 0 };
+	struct side_sample samples[2], *a = &samples[0], *b = &samples[1];
 
 	unit->first = unit->end = v->pairs.count;
-	if (take(v, unit, 0, v->seed, &a) && take(v, unit, 1, v->seed, &b)) {
-		for (size_t i = 0; i < a.count; i++) {
-			if (!figures_of(&b, a.figures[i].key)) {
-				versus_note(v, "%s: only A has it", a.figures[i].key);
+	if (take(v, unit, false, v->seed, samples)) {
+		for (size_t i = 0; i < a->count; i++) {
+			if (!figures_of(b, a->figures[i].key)) {
+				versus_note(v, "%s: only A has it", a->figures[i].key);
 				continue;
 			}
-			pairs_add_benchmark(&v->pairs, a.figures[i].key)->tail_ns =
-				a.figures[i].p999;
+			pairs_add_benchmark(&v->pairs, a->figures[i].key)->tail_ns =
+				a->figures[i].p999;
 			unit->end++;
 		}
-		for (size_t i = 0; i < b.count; i++) {
-			if (!figures_of(&a, b.figures[i].key))
-				versus_note(v, "%s: only B has it", b.figures[i].key);
+		for (size_t i = 0; i < b->count; i++) {
+			if (!figures_of(a, b->figures[i].key))
+				versus_note(v, "%s: only B has it", b->figures[i].key);
 		}
 	}
 	unit->dropped |= unit->first == unit->end;
 	unit->pair_ns = clock_source_monotonic_ns() - start;
 	unit->look = LOOK_FIRST;
-	side_sample_release(&a);
-	side_sample_release(&b);
+	side_sample_release(a);
+	side_sample_release(b);
 }
 
 static void keep(struct versus *v, const struct unit *unit, bool b_first,
@@ -182,15 +233,13 @@ static void take_pair(struct versus *v, struct unit *unit, unsigned round, struc
 {
 	uint64_t start = clock_source_monotonic_ns(),
 		 seed = v->seed + (round + 1) * UINT64_C(1000003), took;
-	struct side_sample samples[2] = { 0 };
+	struct side_sample samples[2];
 	bool b_first, taken;
 
 	if (round % 2 == 0)
 		unit->b_first = worker_random(random) >> 63;
 	b_first = round % 2 == 0 ? unit->b_first : !unit->b_first;
-	/* Both have the same inputs. */
-	taken = take(v, unit, b_first, seed, &samples[b_first]) &&
-		take(v, unit, !b_first, seed, &samples[!b_first]);
+	taken = take(v, unit, b_first, seed, samples);
 	unit->taken += taken;
 	if (taken)
 		keep(v, unit, b_first, samples);
@@ -316,6 +365,61 @@ int versus_choose(struct versus *v, char *const *named, size_t count, char *erro
 		return 0;
 	snprintf(error, size, "A and B have no workload in common");
 	return -EINVAL;
+}
+
+/* Threads that a workload has at least; 0: one that only other versions know. */
+static unsigned least_threads(const char *workload)
+{
+	const struct workload *w = workload_find(workload);
+	unsigned threads = 0;
+
+	for (unsigned r = 0; w && r < WORKLOAD_MAX_ROLES && w->roles[r].name; r++)
+		threads += w->roles[r].threads ? w->roles[r].threads : 1;
+	return threads;
+}
+
+/* Whether a half is machine enough for what is to be measured. */
+static bool half_serves(const struct versus *v, const struct cpu_halves *halves)
+{
+	const struct options *o = v->options;
+	unsigned counts[64];
+	size_t n;
+
+	for (size_t i = 0; i < v->workload_count; i++) {
+		if (least_threads(v->workloads[i]) > halves->count)
+			return false;
+	}
+	/*
+	 * Half of the machine is not what "max" means, nor is it where a CPU or node was named; and
+	 * a pool of huge pages that was made for one need not have enough for two.
+	 */
+	return !strchr(o->text[OPTION_PLACE], ':') && !strstr(o->text[OPTION_THREADS], "max") &&
+	       !strstr(o->text[OPTION_PAGES], "2m") && !strstr(o->text[OPTION_PAGES], "1g") &&
+	       !options_threads(o->text[OPTION_THREADS], halves->count, counts,
+				sizeof(counts) / sizeof(counts[0]), &n, NULL, 0);
+}
+
+struct cpu_halves versus_halves(const struct versus *v)
+{
+	struct cpu_halves halves = { 0 };
+	struct topology t;
+
+	if (topology_load(&t, NULL, NULL, 0))
+		return halves;
+	halves = cpu_halves_of(&t);
+	topology_release(&t);
+	if (halves.count && !half_serves(v, &halves))
+		cpu_halves_release(&halves);
+	return halves;
+}
+
+json_t *versus_halves_json(const struct cpu_halves *halves)
+{
+	char text[4096];
+
+	return halves->count
+		       ? json_pack("{s:s}", "cpus", cpu_halves_text(halves, text, sizeof(text)))
+		       : json_null();
 }
 
 void versus_note_options(struct versus *v)

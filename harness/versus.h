@@ -6,9 +6,14 @@
  * B right after one another, in an order that is random in one round and swapped in the next. So a
  * drift of the machine is in both, and whatever comes of being first is in both as often. Each
  * sample is a process of its own. Main thread only.
+ *
+ * A machine that has halves (cpu_halves.h) takes both samples of a pair at the same time, side by
+ * side on disjoint CPUs: they see the same moments, and there are twice as many. Being first is
+ * then being on the first half, which is swapped in the same way.
  */
 #pragma once
 
+#include "harness/cpu_halves.h"
 #include "harness/progress.h"
 #include "harness/result_dir.h"
 #include "harness/side.h"
@@ -27,6 +32,7 @@ struct versus {
 	size_t workload_count;
 	uint64_t seed, duration_ns, deadline_ns; /* deadline: CLOCK_MONOTONIC */
 	double precision; /* a benchmark has enough when its interval is this narrow to each side */
+	const struct cpu_halves *halves; /* count 0: one sample after the other */
 	struct result_dir *dir; /* pairs are appended to its samples.ndjson */
 	struct pairs pairs; /* the result */
 	json_t *notes; /* array of what is not compared, and why; owned by the caller */
@@ -46,6 +52,14 @@ void versus_measure(struct versus *versus);
  */
 int versus_choose(struct versus *versus, char *const *named, size_t count, char *error, size_t size)
 	__attribute__((warn_unused_result));
+/*
+ * The halves on which these workloads are measured side by side. None: the machine has none, they
+ * are too small for the threads that are needed or asked for, or the options say which CPUs, or ask
+ * for pages of a reserved pool.
+ */
+struct cpu_halves versus_halves(const struct versus *versus);
+/* {"cpus": TEXT}, or null. */
+json_t *versus_halves_json(const struct cpu_halves *halves);
 /* Options that were given and one of the sides does not know, noted. */
 void versus_note_options(struct versus *versus);
 void versus_note(struct versus *versus, const char *format, ...)

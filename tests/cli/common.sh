@@ -8,6 +8,8 @@
 #                              expression) is found in what was printed
 #   check NAME COMMAND...      one test: the command succeeds
 #   skip NAME WHY              one test that cannot be done here
+#   watched SIDE               makes $tmp/SIDE, this program, which adds a line for each `run` of it to
+#                              $tmp/ran: SIDE, the CPUs that it might use, when it began and ended
 #   done_testing               the plan
 #
 # Every test prints one TAP line. $tmp is a directory of the test's own.
@@ -64,6 +66,22 @@ skip()
 {
 	number=$((number + 1))
 	echo "ok $number - $1 # SKIP $2"
+}
+
+watched()
+{
+	cat >"$tmp/$1" <<END
+#!$BASH
+[ "\$1" = run ] && [ "\$2" != --help ] || exec "$faultline" "\$@"
+begin=\$EPOCHREALTIME
+"$faultline" "\$@"
+code=\$?
+while IFS=\$' \t' read -r key cpus; do
+	[ "\$key" != Cpus_allowed_list: ] || echo "$1 \$cpus \${begin/./} \${EPOCHREALTIME/./}" >>"$tmp/ran"
+done </proc/self/status
+exit \$code
+END
+	chmod +x "$tmp/$1"
 }
 
 done_testing()

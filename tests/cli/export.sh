@@ -15,6 +15,41 @@ check "gbench has the fields that its tools read" is_json "$out" \
 run export gbench "$tmp/r" --json
 check "gbench --json is the same JSON" is_json "$out" 'len(j["benchmarks"]) == 4'
 
+# Google Benchmark's own reader, on an export and on one that is made twice as slow; and a file of
+# theirs in our reader. It wants Debian's python3, as Prometheus's parser does below, which another one
+# in the PATH may hide.
+compare=/usr/share/benchmark/compare.py
+for python in python3 /usr/bin/python3 none; do
+	"$python" -c "import scipy.stats" 2>/dev/null && break
+done
+if [ -f $compare ] && [ "$python" != none ]; then
+	"$faultline" export gbench "$tmp/r" >"$tmp/base.json"
+	python3 - "$tmp/base.json" >"$tmp/slower.json" <<'END'
+import json, sys
+j = json.load(open(sys.argv[1]))
+for b in j["benchmarks"]:
+    b["real_time"] *= 2
+    b["cpu_time"] *= 2
+json.dump(j, sys.stdout)
+END
+	check "gbench is compared by Google Benchmark's compare.py" "$python" $compare -d "$tmp/compared.json" \
+		benchmarks "$tmp/base.json" "$tmp/slower.json"
+	check "with the names and times of each repetition" python3 -c 'import json, sys
+compared, base = (json.load(open(f)) for f in sys.argv[1:])
+times = lambda name: [b["real_time"] for b in base["benchmarks"] if b["name"] == name]
+rows = [c for c in compared if c["run_type"] == "iteration"]
+assert {c["name"] for c in rows} == {b["name"] for b in base["benchmarks"]} and len(rows) == 2, rows
+for c in rows:
+    assert [m["real_time"] for m in c["measurements"]] == times(c["name"]), c
+    assert all(abs(m["time"] - 1) < 1e-9 for m in c["measurements"]), c' "$tmp/compared.json" "$tmp/base.json"
+	inputs=${compare%/*}/gbench/Inputs
+	run compare "$inputs/test3_run0.json" "$inputs/test3_run1.json"
+	expect "a file of Google Benchmark's is read" 5 '^BM_Two '
+else
+	skip "gbench is compared by Google Benchmark's compare.py" \
+		"not installed: apt-get install libbenchmark-tools python3-scipy"
+fi
+
 run export csv "$tmp/r"
 check "csv has a header and a row a role" python3 -c 'import csv, io, sys
 rows = list(csv.DictReader(io.StringIO(sys.argv[1])))
@@ -67,7 +102,6 @@ for kind, count in (("failure", "failures"), ("error", "errors"), ("skipped", "s
 assert all(c.get("name") and c.get("classname") for c in cases)
 assert all(float(p.get("value")) > 0 for p in s.iter("property"))' "$out"
 
-# The parser is Debian's, which another python3 in front of Debian's does not see.
 for python in python3 /usr/bin/python3 none; do
 	"$python" -c "import prometheus_client" 2>/dev/null && break
 done
@@ -174,6 +208,33 @@ run report "$tmp/r" --json
 check "report --json" is_json "$out" 'j[0]["report"].endswith("report.html")'
 run report "$tmp/nothing" "$tmp/r"
 expect "one of two results is not there" 7 "$tmp/r/report.html"
+
+# What a result of somebody else's links to is neither shown nor written to.
+echo secret >"$tmp/secret"
+cp -r "$tmp/r" "$tmp/links"
+rm -r "$tmp"/links/{job.ini,env.json,summary.md.tmp,plots} 2>/dev/null
+ln -s "$tmp/secret" "$tmp/links/job.ini"
+ln -s "$tmp/secret" "$tmp/links/summary.md.tmp"
+mkfifo "$tmp/links/env.json"
+run report "$tmp/links"
+expect "a report beside links and a pipe" 0 "$tmp/links/report.html"
+check "shows nothing of what they lead to" [ "$(grep -c secret "$tmp/links/report.html")" -eq 0 ]
+check "and leaves it as it was" [ "$(cat "$tmp/secret")" = secret ]
+rm -rf "$tmp/links/plots"
+ln -s "$tmp" "$tmp/links/plots"
+run report "$tmp/links"
+expect "plots that are elsewhere" 7 'links/plots: Not a directory'
+for log in "$tmp"/links/hist/*; do
+	ln -sf "$tmp/secret" "$log"
+done
+run export hlog "$tmp/links"
+expect "a histogram that is a link" 7 'hist/.*\.hlog: Too many levels of symbolic links'
+mv "$tmp/links/hist" "$tmp/hist" && ln -s "$tmp/hist" "$tmp/links/hist"
+run export hlog "$tmp/links"
+expect "histograms that are elsewhere" 7 'hist/.*\.hlog: Not a directory'
+rm "$tmp/links/samples.ndjson"
+run export gbench "$tmp/links"
+expect "no samples at all" 0 '"benchmarks": \[\]'
 
 before=$(cksum <"$tmp/r/result.json")
 run report --topology "pack:8 numa:1 l3:2 core:8 pu:2" --out "$tmp/elsewhere" "$tmp/r"

@@ -75,6 +75,18 @@ out=$(cat "$tmp/out") err=''
 expect "interrupted: what there is, and 130" 130 'Interrupted'
 check "and in the file" is_json_file "$tmp/f/versus.json" 'j["interrupted"] and j["exit_code"] == 130'
 
+# Here, CPUs are named: never side by side, whatever the machine. tests/numa has the other case.
+watched A
+watched B
+run versus "$tmp/A" "$tmp/B" fault-anon --translator null --duration 5ms --pairs 3 --place cpus:0 --progress none --out "$tmp/h" --json
+check "samples were taken one after the other" is_json "$out" 'j["side_by_side"] is None'
+in_turn()
+{
+	awk '{ cpus[$2]; if ($3 < end) bad = 1; end = $4 }
+		END { for (c in cpus) n++; exit bad || n != 1 || NR != 8 }' "$tmp/ran"
+}
+check "each alone, on all CPUs" in_turn
+
 wrong()
 {
 	local name=$1 text=$2

@@ -198,6 +198,35 @@ case_matrix()
 		[["l3", 8], ["other-package", 16], ["smt", 4]]' "$dir/result.json"
 }
 
+# The first pair is not counted, and of the four others A has each half twice.
+ran_in_halves()
+{
+	awk '{ times[$1 " " $2]++; begin[NR] = $3; end[NR] = $4; cpus[NR] = $2 }
+		END {
+			for (i = 1; i < NR; i += 2)
+				if (cpus[i] == cpus[i + 1] || begin[i] > end[i + 1] || begin[i + 1] > end[i])
+					exit 1
+			exit NR != 10 || times["A 0-3"] != 3 || times["A 4-7"] != 2 ||
+				times["B 0-3"] != 2 || times["B 4-7"] != 3
+		}' "$tmp/ran"
+}
+
+# Two sides at once, each on a half of the machine: here a node, half of the pairs on each.
+case_side_by_side()
+{
+	watched A
+	watched B
+	run versus "$tmp/A" "$tmp/B" fault-anon --translator null --duration 20ms --pairs 4 \
+		--progress none --out /results/side-by-side --json
+	check "both halves are named" jq -e '.side_by_side.cpus == "0,1,2,3 and 4,5,6,7"' <<<"$out"
+	check "each side had each half, two by two at the same time" ran_in_halves
+	rm "$tmp/ran"
+	run versus "$tmp/A" "$tmp/B" fault-anon --translator null --duration 20ms --pairs 1 \
+		--threads 5 --progress none --out /results/too-many --json
+	check "a half is too small for five threads" jq -e '.side_by_side == null' <<<"$out"
+	check "and the whole machine is used" [ "$(cut -d ' ' -f 2 "$tmp/ran" | sort -u)" = 0-7 ]
+}
+
 case_conformance()
 {
 	run check memmap --quick
@@ -206,7 +235,7 @@ case_conformance()
 	expect "biglock conforms" 0
 }
 
-for case in machine clock placement policy locality migrate wrong_node exhaustion matrix conformance; do
+for case in machine clock placement policy locality migrate wrong_node exhaustion matrix side_by_side conformance; do
 	echo "# $case"
 	"case_$case"
 done

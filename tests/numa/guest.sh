@@ -6,7 +6,7 @@
 # failed.
 set -u
 
-limit=90 failed=0
+limit=150 failed=0
 export CMOCKA_MESSAGE_OUTPUT=TAP
 
 # program NAME COMMAND...: within the limit. An end that no line of it accounts for is one more.

@@ -18,7 +18,8 @@
 static char before[] = "/tmp/gate_before.XXXXXX", after[] = "/tmp/gate_after.XXXXXX";
 static char error[1024];
 
-static void put(const char *dir, const char *name, const char *text)
+/* text NULL: no such file. */
+static void put_bytes(const char *dir, const char *name, const char *text, size_t size)
 {
 	char path[256];
 	FILE *file;
@@ -30,8 +31,13 @@ static void put(const char *dir, const char *name, const char *text)
 	}
 	file = fopen(path, "we");
 	assert_non_null(file);
-	fputs(text, file);
+	fwrite(text, 1, size, file);
 	fclose(file);
+}
+
+static void put(const char *dir, const char *name, const char *text)
+{
+	put_bytes(dir, name, text, text ? strlen(text) : 0);
 }
 
 static int make(void **state)
@@ -99,6 +105,30 @@ static void test_all_tables(void **state)
 	gate_exact_release(&e);
 }
 
+/* The table of lines lists those that are shared: one more is a regression, and the first is. */
+static void test_a_line_more(void **state)
+{
+	struct gate_exact e;
+
+	(void)state;
+	for (size_t i = 0; gate_exact_tables[i]; i++) {
+		put(before, gate_exact_tables[i], NULL);
+		put(after, gate_exact_tables[i], NULL);
+	}
+	put(before, "lines", "# compiler: c\n");
+	put(after, "lines", "# compiler: c\nmap map vma count 1\n");
+	assert_int_equal(compare(&e), 0);
+	assert_int_equal(e.tables, 1);
+	assert_int_equal(e.worse, 1);
+	assert_true(e.rows[0].before == 0 && e.rows[0].after == 1);
+	gate_exact_release(&e);
+	put(before, "lines", "# compiler: c\ndec dec page counts 1\nmap map vma count 1\n");
+	assert_int_equal(compare(&e), 0);
+	assert_int_equal(e.worse, 0);
+	assert_true(e.count == 1 && e.rows[0].after == 0);
+	gate_exact_release(&e);
+}
+
 static void refused(const char *text, int wanted, const char *place)
 {
 	struct gate_exact e;
@@ -123,6 +153,8 @@ static void test_refused(void **state)
 	refused("a inf\n", -EBADMSG, "host.txt:1");
 	refused(" 1\n", -EBADMSG, "host.txt:1");
 	refused("a 1\na 1\n", -EBADMSG, "host.txt");
+	put_bytes(before, "host", "a 1\0 2\n", 8);
+	assert_int_equal(compare(&(struct gate_exact){ 0 }), -EBADMSG);
 	put(before, "host", "# compiler: c\na 1\n");
 	put(after, "host", "a 1 \n");
 	assert_int_equal(compare(&(struct gate_exact){ 0 }), -EBADMSG);
@@ -133,6 +165,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_to_the_digit),
 		cmocka_unit_test(test_all_tables),
+		cmocka_unit_test(test_a_line_more),
 		cmocka_unit_test(test_refused),
 	};
 
