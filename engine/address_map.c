@@ -453,6 +453,42 @@ bool address_map_next(struct address_map *m, uint64_t *cursor, uint64_t end, enu
 	return false;
 }
 
+/*
+ * The exchange of a free word by another is a lock and its release in one: whoever holds the entry
+ * has changed the word, so that the exchange fails; who comes later finds `to`. A dead entry has
+ * its bit, so a leaf that is being removed is left alone.
+ */
+unsigned address_map_replace_absent(struct address_map *m, uint64_t *cursor, uint64_t end,
+				    uint64_t to, uint32_t *vma)
+{
+	uint64_t page = *cursor;
+	unsigned level, count = 0;
+	struct node *top = map_top(m, page, &level);
+	uint64_t first, word;
+	entry_t *e;
+
+	if (page >= end || (page % MAP_FANOUT == 0 && end - page >= MAP_FANOUT))
+		return 0;
+	mm_rcu_read_lock();
+	e = map_descend(top, page, &level, &first);
+	if (!level && !(first & ~ENTRY_VMA_MASK)) {
+		do {
+			word = first;
+			/* seq_cst: as every lock of an entry */
+			if (!atomic_compare_exchange_strong_explicit(&e[count], &word, to,
+								     memory_order_seq_cst,
+								     memory_order_relaxed))
+				break;
+			count++;
+			page++;
+		} while (page < end && page % MAP_FANOUT != 0);
+	}
+	mm_rcu_read_unlock();
+	*vma = entry_vma(first);
+	*cursor = page;
+	return count;
+}
+
 /* ---- unlock ---- */
 
 void map_unit_unlock(struct address_map *m, struct map_unit *u) NO_TSA

@@ -117,6 +117,16 @@ bool address_map_next(struct address_map *m, uint64_t *cursor, uint64_t end, enu
 		      struct map_unit *u, int *error) TRY_ACQUIRES(true, entry_class)
 	MAY_LOCK_ENTRY;
 
+/*
+ * What needs no unit, because nothing is dropped under its locks: gives leaf entries from *cursor
+ * on, one by one, the word `to`, while each is free, absent and names the same vma as the first
+ * (*vma; 0: none). One exchange each, nothing is held, nobody is waited for, nothing is expanded.
+ * Moves *cursor behind them, and returns how many: 0 means that the next is address_map_next's,
+ * as is every range that holds a whole leaf.
+ */
+unsigned address_map_replace_absent(struct address_map *m, uint64_t *cursor, uint64_t end,
+				    uint64_t to, uint32_t *vma);
+
 /* The word of entry i of a held unit, without its lock bits. */
 static inline uint64_t map_unit_word(const struct map_unit *u, unsigned i)
 {

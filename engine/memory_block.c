@@ -35,6 +35,12 @@
 #include "engine/percpu.h"
 #include "engine/test_points.h"
 
+/*
+ * By memset. Beside one UFFDIO_CONTINUE, pages of a cold 64 MiB one after another, to clear and
+ * show took 1.15 to 1.4 of showing alone; streaming stores 1.2 to 1.3, rep stos 1.35 to 1.45,
+ * ordinary 16-byte stores 1.2 to 1.35; fetching the next page ahead 1.08 to 1.2, but that page is
+ * a guess.
+ */
 void memory_block_zero_page(struct memory_file *mf, uint32_t page)
 {
 	struct memory_file_private *p = mf->private;

@@ -146,11 +146,18 @@ uint32_t pool_alloc(struct pool *p)
 {
 	struct pool_list *l = &p->cpu[percpu_id() % p->cpus];
 
+	uint32_t index;
+
 	if (MM_INJECT(INJECT_MEMORY))
 		return 0;
+	if (atomic_load_explicit(&l->hot, memory_order_relaxed)) {
+		index = atomic_exchange_explicit(&l->hot, 0, memory_order_acquire);
+		if (index)
+			return index;
+	}
 	for (;;) {
 		list_lock(l);
-		uint32_t index = l->head;
+		index = l->head;
 
 		if (index) {
 			l->head = *next_of(p, index);
@@ -169,11 +176,16 @@ uint32_t pool_alloc(struct pool *p)
 void pool_free(struct pool *p, uint32_t index)
 {
 	struct pool_list *l = &p->cpu[percpu_id() % p->cpus];
+	uint32_t none = 0;
 	uint32_t first = 0;
 	uint32_t last = 0;
 	uint32_t count = 0;
 
 	MM_CHECK(index && index < p->limit);
+	if (!atomic_load_explicit(&l->hot, memory_order_relaxed) &&
+	    atomic_compare_exchange_strong_explicit(&l->hot, &none, index, memory_order_release,
+						    memory_order_relaxed))
+		return;
 	list_lock(l);
 	list_give(p, l, index, index, 1);
 	l->live--;
@@ -194,6 +206,7 @@ uint64_t pool_live(struct pool *p)
 	for (unsigned i = 0; i < p->cpus; i++) {
 		list_lock(&p->cpu[i]);
 		live += p->cpu[i].live;
+		live -= atomic_load_explicit(&p->cpu[i].hot, memory_order_relaxed) != 0;
 		list_unlock(&p->cpu[i]);
 	}
 	return live;

@@ -5,7 +5,9 @@
  * The objects lie in one reserved, unbacked array, so that index and address are one arithmetic
  * step apart and an object that was never used costs nothing. Freed objects go to the list of the
  * freeing CPU; a list that grows long gives a batch to the common list, one that is empty takes a
- * batch from there before it takes fresh objects. Index 0 is never handed out.
+ * batch from there before it takes fresh objects. In front of the list stands one object that is
+ * taken and left by a single exchange: whoever frees one and soon wants one never takes a lock.
+ * Index 0 is never handed out.
  *
  * Locks: leaf, one per CPU slot and one for the common list (never both at once).
  * Memory is never returned before pool_release. Any thread may call alloc and free.
@@ -25,6 +27,7 @@ struct pool_list {
 	uint32_t count;
 	uint64_t live; /* allocated minus freed here; the sum over all lists is the truth */
 	uint32_t fresh, fresh_end; /* indexes of this CPU that were never handed out */
+	_Atomic uint32_t hot; /* freed last, 0: none; live to `live`; exchanged without the lock */
 } __attribute__((aligned(128)));
 
 struct pool {

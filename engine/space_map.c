@@ -6,6 +6,12 @@
  * mappable is told, and only then are entries published: a truncate in between finds the space in
  * the mapping_set and nothing in the entries. Removing (rule 3): see unit.c.
  *
+ * Entries that nobody has touched are mapped and unmapped by one exchange each, which is their lock
+ * and its release in one (address_map_replace_absent): they name a vma and have no translation, so
+ * nothing is hidden or dropped under their locks. `mapping`, which is held, keeps the vmas. With
+ * the count that is then settled once, and the object that pool.h keeps in front of its list,
+ * mapping and unmapping a page take 7 atomic operations instead of 15, and half the time.
+ *
  * NO_TSA: bodies that lock in loops, or on some paths only, are not followed by Clang; their
  * contracts stand on the declarations.
  */
@@ -29,32 +35,68 @@ static void unaccount(struct mm_space *s, const struct unit_drop *d) REQUIRES(ma
 				d->runs[i].end - d->runs[i].first);
 }
 
-/* space_unmap; account: what goes is given back. */
-static int unmap_pages(struct mm_space *s, uint64_t start, uint64_t end, bool account,
-		       uint32_t *dead, uint64_t *stopped) NO_TSA
+/*
+ * The quick way for what nobody has touched: nothing to hide and no page to drop, so the entries
+ * need not be held together. Returns how many have become `to`.
+ */
+static unsigned replace_absent(struct mm_space *s, uint64_t *cursor, uint64_t end, uint64_t to,
+			       struct unit_drop *d) REQUIRES(mapping_class)
 {
-	/* NO_TSA: Clang does not follow the release through three branches of a loop. */
+	uint64_t first = *cursor;
+	uint32_t vma;
+	unsigned count = address_map_replace_absent(&s->map, cursor, end, to, &vma);
+
+	d->page_count = d->huge = 0;
+	d->run_count = count && vma;
+	d->runs[0] = (struct unit_run){ vma, count, first, *cursor };
+	return count;
+}
+
+/* Lets go of what was there and gives all entries of the unit the word `to`. Returns how many. */
+static unsigned replace_unit(struct mm_space *s, struct map_unit *u, uint64_t to,
+			     struct unit_drop *d) RELEASES(entry_class) NO_TSA
+{
+	/* NO_TSA: releases by two different calls. */
+	unit_take(s, u, true, true, d);
+	if (map_unit_is_leaf(u)) {
+		address_map_remove_leaf(&s->map, u, to);
+		return 1;
+	}
+	map_unit_unlock_as(&s->map, u, to);
+	return u->last - u->first + 1;
+}
+
+/*
+ * Gives every entry of the range the word `to` instead of what is there; account: what goes is
+ * given back. *named: how many entries have it. 0, or -ENOMEM: what is behind *stopped is as it
+ * was.
+ */
+static int replace_pages(struct mm_space *s, uint64_t start, uint64_t end, uint64_t to,
+			 bool account, uint32_t *dead, uint64_t *stopped, uint64_t *named) NO_TSA
+{
+	/* NO_TSA: Clang does not follow the release through the branches of a loop. */
 	struct map_unit u;
 	struct unit_drop d;
 	uint64_t cursor = start;
 	int error = 0;
 
-	for (;;) {
-		uint64_t before = cursor;
+	*named = 0;
+	*stopped = cursor;
+	while (cursor < end) {
+		unsigned count = replace_absent(s, &cursor, end, to, &d);
 
-		*stopped = cursor;
-		if (!address_map_next(&s->map, &cursor, end, MAP_WALK_ALL, &u, &error))
-			break;
-		if (unit_is_partial(&u, start, end)) {
-			unit_split(s, &u, start, end);
-			cursor = before;
-			continue;
+		if (!count) {
+			if (!address_map_next(&s->map, &cursor, end, MAP_WALK_ALL, &u, &error))
+				return error;
+			if (unit_is_partial(&u, start, end)) {
+				unit_split(s, &u, start, end);
+				cursor = *stopped;
+				continue;
+			}
+			count = replace_unit(s, &u, to, &d);
 		}
-		unit_take(s, &u, true, true, &d);
-		if (map_unit_is_leaf(&u))
-			address_map_remove_leaf(&s->map, &u, 0);
-		else
-			map_unit_unlock_as(&s->map, &u, 0);
+		*stopped = cursor;
+		*named += count;
 		MM_TEST_POINT(space_unmap_taken); /* mapping held */
 		unit_drop_pages(s, &d);
 		MM_TEST_POINT(space_unmap_dropped); /* mapping held */
@@ -62,7 +104,16 @@ static int unmap_pages(struct mm_space *s, uint64_t start, uint64_t end, bool ac
 			unaccount(s, &d);
 		unit_drop_vmas(s, &d, dead);
 	}
-	return error;
+	return 0;
+}
+
+/* space_unmap; account: what goes is given back. */
+static int unmap_pages(struct mm_space *s, uint64_t start, uint64_t end, bool account,
+		       uint32_t *dead, uint64_t *stopped) REQUIRES(mapping_class) MAY_LOCK_RMAP
+{
+	uint64_t named;
+
+	return replace_pages(s, start, end, 0, account, dead, stopped, &named);
 }
 
 int space_unmap(struct mm_space *s, uint64_t start, uint64_t end, uint32_t *dead, uint64_t *stopped)
@@ -191,45 +242,19 @@ void space_unpublish(struct mm_space *s, uint32_t vma, uint64_t start, uint64_t 
 }
 
 /*
- * Gives every entry of the range the vma of anonymous memory instead of what is there: removing and
- * adding in one hold, since no mappable has to be told in between. On -ENOMEM the new vma is
- * gone again, and what is behind *stopped is as it was.
+ * Anonymous memory instead of what is there: removing and adding in one go, since no mappable has
+ * to be told in between. On -ENOMEM the new vma is gone again, and what is behind *stopped is as
+ * it was. Entries are counted when all have the vma: until then VMA_BUILDING keeps it.
  */
 static int replace_range(struct mm_space *s, uint32_t vma, uint64_t start, uint64_t end,
-			 uint32_t *dead, uint64_t *stopped) NO_TSA
+			 uint32_t *dead, uint64_t *stopped, uint64_t *named) REQUIRES(mapping_class)
+	MAY_LOCK_RMAP
 {
-	/* NO_TSA: Clang does not follow the release through three branches of a loop. */
-	struct map_unit u;
-	struct unit_drop d;
-	uint64_t cursor = start;
-	int error = 0;
+	int rc = replace_pages(s, start, end, entry_of_vma(vma), false, dead, stopped, named);
 
-	for (;;) {
-		uint64_t before = cursor;
-
-		*stopped = cursor;
-		if (!address_map_next(&s->map, &cursor, end, MAP_WALK_ALL, &u, &error))
-			break;
-		if (unit_is_partial(&u, start, end)) {
-			unit_split(s, &u, start, end);
-			cursor = before;
-			continue;
-		}
-		bool fold = map_unit_is_leaf(&u);
-
-		unit_take(s, &u, true, true, &d);
-		vma_add(&s->mm->vma_pool, vma, fold ? 1 : u.last - u.first + 1);
-		if (fold)
-			address_map_remove_leaf(&s->map, &u, entry_of_vma(vma));
-		else
-			map_unit_unlock_as(&s->map, &u, entry_of_vma(vma));
-		MM_TEST_POINT(space_unmap_taken); /* mapping held */
-		unit_drop_pages(s, &d);
-		unit_drop_vmas(s, &d, dead);
-	}
-	if (error)
+	if (rc)
 		space_unpublish(s, vma, start, *stopped, end, dead);
-	return error;
+	return rc;
 }
 
 /* The free range is held and charged. */
@@ -261,7 +286,7 @@ int space_map_range(struct mm_space *s, const struct mmap_opts *o, uint64_t star
 {
 	struct pool *vmas = &s->mm->vma_pool;
 	struct space_pages less = { 0 };
-	uint64_t stopped;
+	uint64_t stopped, named = 0;
 	uint32_t vma;
 	int rc;
 
@@ -291,20 +316,23 @@ int space_map_range(struct mm_space *s, const struct mmap_opts *o, uint64_t star
 		if (rc)
 			goto out;
 	}
-	bool at_once = o->unmap && !o->mappable;
+	bool at_once = !o->mappable;
 
 	if (at_once)
-		rc = replace_range(s, vma, start, end, dead, &stopped);
+		rc = replace_range(s, vma, start, end, dead, &stopped, &named);
 	else if (o->unmap)
 		rc = unmap_pages(s, start, end, false, dead, &stopped);
-	if (rc && s->usage.counting)
+	if (rc && o->unmap && s->usage.counting)
 		space_recharge(s, space_count(s, stopped, end));
 	if (!rc && !at_once)
 		rc = add_range(s, vma, start, end, dead);
 	if (rc)
 		space_uncharge(s, space_pages_of(v, end - start));
 out:
-	vma_drop(vmas, vma, VMA_BUILDING, dead);
+	if (named == end - start)
+		vma_installed(v, (int64_t)named);
+	else
+		vma_drop(vmas, vma, VMA_BUILDING - (int64_t)named, dead);
 	return rc;
 }
 

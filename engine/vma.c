@@ -141,7 +141,11 @@ void vma_add(struct pool *vmas, uint32_t vma, int64_t entries)
 void vma_drop(struct pool *vmas, uint32_t vma, int64_t entries, uint32_t *dead)
 {
 	struct vma *v = vma_at(vmas, vma);
-	int64_t old = atomic_fetch_sub_explicit(&v->entries, entries, memory_order_acq_rel);
+	int64_t old = atomic_load_explicit(&v->entries, memory_order_acquire);
+
+	/* Those are all: the others are gone, and nobody is left who could add or drop. */
+	if (old != entries)
+		old = atomic_fetch_sub_explicit(&v->entries, entries, memory_order_acq_rel);
 
 	MM_CHECK(old >= entries);
 	if (old == entries) {

@@ -68,6 +68,12 @@ void vma_add(struct pool *vmas, uint32_t vma, int64_t entries);
 /* Takes `entries` away. The last one gone, the vma joins the list *dead (0: empty): its pieces may
  * only be freed with no lock held, by vma_free_dead. */
 void vma_drop(struct pool *vmas, uint32_t vma, int64_t entries, uint32_t *dead);
+/* Instead of adding `entries` and dropping VMA_BUILDING: each is of one page, and `mapping` of all
+ * is held, so nobody else can change the count yet. */
+static inline void vma_installed(struct vma *v, int64_t entries)
+{
+	atomic_store_explicit(&v->entries, entries, memory_order_relaxed);
+}
 /* Frees the vmas of a list: reservations, identities, slots. */
 void vma_free_dead(struct pool *vmas, uint32_t dead) MAY_LOCK_ANY;
 

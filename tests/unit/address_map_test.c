@@ -438,6 +438,55 @@ static void test_removed_leaf_is_one_entry_again(void **state)
 	counts_agree();
 }
 
+/* From page on and before end; what became vma, of which one, and where it stopped. */
+static void replaced(uint64_t page, uint64_t end, uint32_t vma, unsigned want, uint32_t was)
+{
+	uint64_t cursor = page;
+	uint32_t old;
+	unsigned level,
+		got = address_map_replace_absent(&map, &cursor, end, entry_of_vma(vma), &old);
+
+	assert_int_equal(got, want);
+	assert_int_equal(cursor, page + want);
+	if (got)
+		assert_int_equal(old, was);
+	for (uint64_t i = page; i < cursor; i++)
+		assert_int_equal(address_map_peek(&map, i, &level), entry_of_vma(vma));
+	count_entries(&vmas, vma ? vma : 1, vma ? got : 0);
+	count_entries(&vmas, was ? was : 1, was ? -(int64_t)got : 0);
+}
+
+static void test_untouched_entries_are_replaced_one_by_one(void **state)
+{
+	const uint64_t page = GIB_PAGES - 2 * LEAF;
+	struct map_unit u;
+	uint64_t word;
+	int error;
+
+	(void)state;
+	replaced(page, page + 4, 1, 0, 0); /* folded: to be expanded by the other way */
+	map_pages(page + 5, page + 9, 2);
+	map_pages(page + 9, page + 12, 3);
+	map_pages(page + LEAF - 2, page + LEAF + 2, 2);
+	replaced(page, page + 4, 1, 4, 0);
+	replaced(page + 5, page + 12, 1, 4, 2); /* the next is another's */
+	replaced(page + 9, page + 12, 0, 3, 3);
+	replaced(page + LEAF - 2, page + LEAF + 2, 0, 2, 2); /* and not into another leaf */
+	replaced(page + 7, page + 7, 0, 0, 0);
+	replaced(page, page + LEAF, 0, 0, 0); /* a whole leaf is to be removed */
+
+	assert_true(address_map_lock_page(&map, page + 7, 0, 0, &u, &word, &error));
+	replaced(page + 5, page + 9, 0, 2, 1); /* the next is held */
+	replaced(page + 7, page + 9, 0, 0, 1);
+	map_unit_install(&map, &u, word | ENTRY_PRESENT);
+	replaced(page + 7, page + 9, 0, 0, 1); /* and now present */
+	assert_true(address_map_lock_page(&map, page + 7, 0, 0, &u, &word, &error));
+	map_unit_install(&map, &u, word & ~ENTRY_PRESENT);
+	replaced(page + 7, page + 9, 0, 2, 1);
+	counts_agree();
+	map_pages(page, page + 2 * LEAF, 0);
+}
+
 static void test_expanded_translation_has_the_words_given(void **state)
 {
 	const uint64_t page = TOP_PAGES;
@@ -537,6 +586,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_random_operations_agree_with_the_model),
 		TEST(test_removed_leaf_is_one_entry_again),
+		TEST(test_untouched_entries_are_replaced_one_by_one),
 		TEST(test_expanded_translation_has_the_words_given),
 		TEST(test_what_shares_a_line_is_far_apart),
 		TEST(test_no_node_left_changes_nothing),

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "engine/fail.h"
+#include "engine/park.h"
 #include "engine/pool.h"
 
 #define LIMIT 2000
@@ -260,6 +261,31 @@ static void test_cpus_share_no_page(void **state)
 			 (16 + 1) * pool.object_size);
 }
 
+/* One object comes and goes while the CPU's list is held by somebody: alarm() ends who waits. */
+static void test_one_object_comes_and_goes_without_the_lock(void **state)
+{
+	cpu_set_t before;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	assert_true(run_on((unsigned)sched_getcpu()));
+	struct pool_list *l = &pool.cpu[percpu_id() % pool.cpus];
+	uint32_t other = pool_alloc(&pool), one = pool_alloc(&pool);
+
+	pool_free(&pool, one);
+	assert_int_equal(pool_live(&pool), 1);
+	park_lock_raw(&l->lock);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(pool_alloc(&pool), one);
+		pool_free(&pool, one);
+	}
+	park_unlock_raw(&l->lock);
+	pool_free(&pool, other); /* the second goes to the list */
+	assert_int_equal(l->count, 1);
+	assert_int_equal(pool_live(&pool), 0);
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -267,6 +293,7 @@ int main(void)
 		TEST(test_objects_do_not_overlap),
 		TEST(test_all_up_to_the_limit_and_all_come_back),
 		TEST(test_freed_objects_are_used_before_fresh_ones),
+		TEST(test_one_object_comes_and_goes_without_the_lock),
 		TEST(test_bad_indexes_are_reported),
 		TEST(test_threads_never_share_an_index),
 	};
