@@ -103,6 +103,9 @@ static int open_side(struct gate *g, size_t which, const char *text, char **prog
 			return need_baseline(error, text);
 		}
 	}
+	if (!rc && g->sides[which].job)
+		return usage_error("gate: --%s: %s is a job file: versus compares two of them",
+				   which ? "candidate" : "baseline", text);
 	if (rc) {
 		complain("gate: --%s: %s", which ? "candidate" : "baseline", error);
 		return code_of(rc);

@@ -29,6 +29,7 @@
 /* Of a workload, which may measure several benchmarks (thread counts, pages). */
 struct unit {
 	const char *workload;
+	size_t number; /* of it */
 	uint64_t pair_ns; /* what a pair takes at most, by the last ones */
 	bool dropped, enough;
 	size_t taken, lost; /* pairs; lost: one of the two came to nothing */
@@ -87,7 +88,11 @@ static bool take(struct versus *v, struct unit *unit, size_t which, uint64_t see
 					.directory = v->dir->path,
 					.tail_ns = tail_of,
 					.context = v };
-	int rc = side_take(&v->sides[which], &request, sample, why, sizeof(why));
+	int rc;
+
+	if (v->jobs)
+		request.arguments = v->jobs->list[unit->number].arguments[which];
+	rc = side_take(&v->sides[which], &request, sample, why, sizeof(why));
 
 	if (session_signal())
 		v->interrupted = true;
@@ -227,6 +232,7 @@ void versus_measure(struct versus *v)
 	progress_until(&progress, v->deadline_ns);
 	for (size_t i = 0; i < v->workload_count && !v->interrupted; i++) {
 		units[i].workload = v->workloads[i];
+		units[i].number = i;
 		if (clock_source_monotonic_ns() > v->deadline_ns) {
 			versus_note(v, "%s: the time was over before its first pair",
 				    v->workloads[i]);
@@ -316,6 +322,24 @@ int versus_choose(struct versus *v, char *const *named, size_t count, char *erro
 		return 0;
 	snprintf(error, size, "A and B have no workload in common");
 	return -EINVAL;
+}
+
+int versus_choose_jobs(struct versus *v, const struct job_pairs *jobs, char *error, size_t size)
+{
+	if (jobs->count > VERSUS_WORKLOADS_MAX) {
+		snprintf(error, size, "%zu benchmarks in pairs, and at most %d are compared",
+			 jobs->count, VERSUS_WORKLOADS_MAX);
+		return -EINVAL;
+	}
+	v->workloads = calloc(VERSUS_WORKLOADS_MAX, sizeof(*v->workloads));
+	if (!v->workloads)
+		abort();
+	for (size_t i = 0; i < jobs->count; i++)
+		v->workloads[v->workload_count++] = jobs->list[i].name;
+	v->jobs = jobs;
+	if (jobs->duration_ns)
+		v->duration_ns = jobs->duration_ns;
+	return 0;
 }
 
 void versus_note_options(struct versus *v)

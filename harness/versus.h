@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "harness/job_pairs.h"
 #include "harness/progress.h"
 #include "harness/result_dir.h"
 #include "harness/side.h"
@@ -25,6 +26,7 @@ struct versus {
 	const struct side *sides; /* A, B */
 	const char **workloads;
 	size_t workload_count;
+	const struct job_pairs *jobs; /* workloads are the names of these; NULL: no job files */
 	uint64_t seed, duration_ns, deadline_ns; /* deadline: CLOCK_MONOTONIC */
 	double precision; /* a benchmark has enough when its interval is this narrow to each side */
 	struct result_dir *dir; /* pairs are appended to its samples.ndjson */
@@ -33,6 +35,11 @@ struct versus {
 	int code; /* of what failed, CODE_OK if nothing did */
 	bool interrupted;
 };
+
+/* Both sides are job files: workloads become their pairs, which outlive this; 0 or -EINVAL with a
+ * sentence. */
+int versus_choose_jobs(struct versus *versus, const struct job_pairs *jobs, char *error,
+		       size_t size) __attribute__((warn_unused_result));
 
 /* --duration, or VERSUS_DURATION_NS. */
 uint64_t versus_duration(const struct options *options);

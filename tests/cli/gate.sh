@@ -62,6 +62,8 @@ sed -i '1s/c$/another/' "$tmp/old/instructions.txt"
 wrong "counts of another compiler" 'of another, and .*; to make it: ci/baseline.sh' --baseline "$tmp/old" --candidate "$tmp/new"
 cp /bin/true "$tmp/old/faultline.new" && mv "$tmp/old/faultline.new" "$tmp/old/faultline"
 wrong "a program that is none" 'is not a faultline binary; to make it' --baseline "$tmp/old"
+printf '[run]\n' >"$tmp/job.ini"
+wrong "a job file" 'is a job file: versus compares two of them' --baseline "$tmp/job.ini"
 wrong "an unknown workload" 'unknown workload' --baseline memmap fault-anom
 run gate --baseline "$tmp/new" --candidate "$tmp/new" --out "$tmp/w" nothing
 echo "map x" >>"$tmp/new/host.txt"

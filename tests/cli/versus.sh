@@ -62,6 +62,38 @@ expect "a budget is kept, and what it left out is named" 5 'translate: the time 
 run versus null "$PWD/build/release/tests/plugins/crashes.so" fault-anon "${pair[@]}" --unchecked --out "$tmp/e"
 expect "a side that crashes is no verdict" 6 'crash|SIGSEGV'
 
+# Two job files: by name; what only one has is named.
+cat >"$tmp/a.ini" <<'END'
+[run]
+workload = fault-anon
+translator = null
+duration = 5ms
+seed = 7
+[small]
+param = region=1m
+[large]
+param = region=8m,region=16m
+END
+sed 's/,region=16m//; s/translator = null/translator = biglock/' "$tmp/a.ini" >"$tmp/b.ini"
+run versus "$tmp/a.ini" "$tmp/a.ini" --pairs 2 --progress none --param region=8m --out "$tmp/j0" --json
+check "job files: the command line wins, and a group that is twice there is one" is_json "$out" \
+	'[b["name"] for b in j["benchmarks"]] == ["null/fault-anon/pages=4k/as=none/place=compact/region=8388608/threads=1"]'
+run versus "$tmp/a.ini" "$tmp/b.ini" --pairs 2 --progress none --out "$tmp/j1" --json
+check "job files: paired by what differs in nothing but the translator" is_json "$out" \
+	'[b["name"] for b in j["benchmarks"]] == ["fault-anon/pages=4k/as=none/place=compact/region=%d/threads=1" % (m << 20) for m in (1, 8)]'
+check "what only one has is named" is_json "$out" \
+	'[n for n in j["notes"] if "only" in n] == ["null/fault-anon/pages=4k/as=none/place=compact/region=16777216/threads=1: only A has it"]'
+check "each pair is of what its files say" is_json "$out" 'all(b["pairs"] == 2 for b in j["benchmarks"]) and j["exit_code"] == 5'
+printf '[run]\nworkload = fault-anon\ntranslator = delay:op=fault:pct=%s:inner=memmap\nduration = 5ms\n' 0 >"$tmp/c.ini"
+sed 's/pct=0/pct=300/' "$tmp/c.ini" >"$tmp/d.ini"
+run versus "$tmp/c.ini" "$tmp/d.ini" "${pair[@]}" --out "$tmp/j2" --json
+check "what the second is slower in is found" is_json "$out" 'j["exit_code"] == 1 and j["benchmarks"][0]["metrics"]["p50"]["verdict"] == "regressed"'
+printf '[run]\nworkload = translate\ntranslator = null\nthreads = %s\nduration = 5ms\n' 1 >"$tmp/e.ini"
+sed 's/fault-anon/translate/; s/^translator.*/translator = null\nas = mmap/' "$tmp/c.ini" >"$tmp/f.ini"
+run versus "$tmp/e.ini" "$tmp/f.ini" --pairs 1 --progress none --out "$tmp/j3"
+expect "the thing that differs is what is compared" 5 'as=none/.* against null/translate/pages=4k/as=mmap/.*1 pairs\)'
+check "what one of them takes is one benchmark's time" [ "$(wc -l <"$tmp/j3/samples.ndjson")" -eq 1 ]
+
 "$faultline" versus null null fault-anon --duration 5ms --budget 60s --within 0.1% --progress none --out "$tmp/f" >"$tmp/out" 2>&1 &
 child=$!
 for _ in $(seq 200); do
@@ -87,6 +119,19 @@ wrong "one side" 'two sides are needed' memmap
 wrong "an unknown translator" 'did you mean memmap\?' memmap memap
 wrong "no faultline binary" 'is not a faultline binary' memmap /bin/true
 wrong "a file that is no program" 'cannot be executed' memmap ./README.md
+wrong "a job file against none" 'is a job file, and memmap is none' "$tmp/a.ini" memmap
+wrong "nor the other way round" 'is a job file, and .*faultline is none' "$faultline" "$tmp/a.ini"
+wrong "a job file that is not there" 'absent.ini: No such file' "$tmp/absent.ini" "$tmp/a.ini"
+sed 's/region/regio/' "$tmp/a.ini" >"$tmp/bad.ini"
+wrong "a job file that is wrong" 'bad.ini:7: param .*did you mean region' "$tmp/a.ini" "$tmp/bad.ini"
+wrong "job files without a common workload" 'no benchmark of .*c.ini has a partner in .*e.ini' "$tmp/c.ini" "$tmp/e.ini"
+sed 's/5ms/6ms/' "$tmp/c.ini" >"$tmp/bad.ini"
+wrong "samples that are not as long" 'say --duration' "$tmp/c.ini" "$tmp/bad.ini"
+(cat "$tmp/c.ini" && echo 'topology = pack:2 core:2 pu:1') >"$tmp/bad.ini"
+wrong "a machine that is none" 'bad.ini:5: topology: nothing can be compared' "$tmp/bad.ini" "$tmp/c.ini"
+(cat "$tmp/c.ini" && echo 'threads = 9999') >"$tmp/bad.ini"
+run versus "$tmp/c.ini" "$tmp/bad.ini"
+expect "more threads than there are CPUs" 4 'bad.ini:5: threads .*more than the'
 wrong "an unknown workload" 'unknown workload "fault-anom"' memmap null fault-anom
 wrong "a broken percentage" 'is not a percentage' memmap null --within much
 wrong "too many percent" 'from 0% to 50%' memmap null --within 80%
