@@ -212,13 +212,15 @@ static void conclude(struct gate *g)
 {
 	struct findings f = gate_findings(g);
 	int code = findings_code(&f);
+	char text[512];
 
 	if (g->interrupted)
 		g->code = 128 + session_signal();
 	else if (!g->code && (g->exact.worse || g->confirmed_count))
 		g->code = CODE_REGRESSED;
-	/* Flagged once is decided: it was not confirmed. */
-	else if (!g->code && code == CODE_UNDECIDED && !g->flagged_count)
+	/* Flagged once is decided: it was not confirmed; unless it could not be. */
+	else if (!g->code && ((code == CODE_UNDECIDED && !g->flagged_count) ||
+			      *findings_noisy(&g->second, text, sizeof(text))))
 		g->code = CODE_UNDECIDED;
 }
 

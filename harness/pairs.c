@@ -192,6 +192,28 @@ void pairs_release(struct pairs *pairs)
 	*pairs = (struct pairs){ 0 };
 }
 
+bool pairs_too_noisy(const struct pairs_benchmark *b)
+{
+	return b->count < PAIRS_MIN && b->count + sample_noise_total(b->spoiled) >= PAIRS_MIN;
+}
+
+const char *pairs_reason(const struct pairs_benchmark *b, const struct pairs_finding *f, char *text,
+			 size_t size)
+{
+	char spoiled[160];
+
+	*text = '\0';
+	if (f->verdict != PAIRS_UNDECIDED)
+		return text;
+	if (pairs_too_noisy(b))
+		snprintf(text, size, "the machine was too noisy (spoiled of %zu pairs %s)",
+			 b->count + sample_noise_total(b->spoiled),
+			 sample_noise_text(b->spoiled, spoiled, sizeof(spoiled)));
+	else if (f->pairs < PAIRS_MIN)
+		snprintf(text, size, "%zu pairs, and at least %d are needed", f->pairs, PAIRS_MIN);
+	return text;
+}
+
 double pairs_percent(double log_ratio)
 {
 	return 100 * expm1(log_ratio);

@@ -241,7 +241,7 @@ static struct side_figures figures_of(const struct stored_benchmark *b, const ch
 {
 	const char *key = request->arguments ? request->workload : b->key;
 	double tail_ns = request->tail_ns ? request->tail_ns(key, request->context) : NAN;
-	struct side_figures f = { .key = strdup(key), .p999 = NAN };
+	struct side_figures f = { .key = strdup(key), .p999 = NAN, .noise = b->samples[0].noise };
 
 	if (!f.key)
 		abort();

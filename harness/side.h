@@ -37,6 +37,7 @@ struct side_figures {
 	char *key; /* name without the translator */
 	struct pairs_sample sample; /* its tail is NAN unless tail_ns was known */
 	double p999; /* ns; NAN: no histogram */
+	struct sample_noise noise;
 };
 
 struct side_sample {

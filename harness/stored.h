@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "harness/sample_noise.h"
+
 /* A file that is larger, or has more benchmarks, is no result of ours. */
 #define STORED_BYTES_MAX (256u << 20)
 #define STORED_BENCHMARKS_MAX 20000u
@@ -25,6 +27,7 @@ struct stored_sample {
 	double repetition;
 	double ops_per_s;
 	double p50, p99; /* ns */
+	struct sample_noise noise;
 };
 
 struct stored_benchmark {
@@ -41,6 +44,7 @@ struct stored {
 	json_t *json; /* all of it */
 	bool google; /* of Google Benchmark */
 	const char *host, *cpu, *commit, *start; /* "" if not said; live as long as json */
+	double cpus; /* of the machine; NAN: not said */
 	bool interrupted;
 	struct stored_benchmark *benchmarks; /* sorted by name */
 	size_t count;

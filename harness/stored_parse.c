@@ -98,7 +98,7 @@ static int read_benchmark(const struct parser *p, const json_t *json, size_t ind
 {
 	struct stored_benchmark *b = &p->stored->benchmarks[index];
 	const char *name = view_text(json, "name", NULL);
-	struct stored_sample median = { .repetition = NAN };
+	struct stored_sample median = { .repetition = NAN, .noise = sample_noise_unknown };
 	int rc;
 
 	if (!json_is_object(json))
@@ -158,6 +158,7 @@ static int read_faultline(const struct parser *p)
 	s->cpu = view_text(s->json, "host.cpu", "");
 	s->commit = view_text(s->json, "tool.commit", "");
 	s->start = view_text(s->json, "run.start", "");
+	s->cpus = view_number(s->json, "host.cpus");
 	s->interrupted = view_true(s->json, "run.interrupted");
 	if (view_true(s->json, "run.synthetic"))
 		return fail(p, -EINVAL, "is of a synthetic machine: nothing was measured");
@@ -215,7 +216,9 @@ static int read_line(const struct parser *p, const json_t *line, size_t number)
 	struct stored_sample sample = { .repetition = view_number(line, "repetition"),
 					.ops_per_s = view_number(line, "ops_per_s"),
 					.p50 = over_threads(line, "p50"),
-					.p99 = over_threads(line, "p99") };
+					.p99 = over_threads(line, "p99"),
+					.noise = sample_noise_read(view_get(line, "noise"),
+								   p->stored->cpus) };
 
 	/* Lines of benchmarks that came to nothing, or are not in the result any more. */
 	if (!b || b->void_reason || view_get(line, "error") || sample.ops_per_s == 0)
@@ -308,6 +311,7 @@ static int read_entry(const struct parser *p, const json_t *json, size_t index)
 			      .ops_per_s = isnan(rate) ? 1e9 / (time * unit_ns(unit)) : rate,
 			      .p50 = NAN,
 			      .p99 = NAN,
+			      .noise = sample_noise_unknown,
 		      });
 	return 0;
 }

@@ -148,13 +148,22 @@ static void keep(struct versus *v, const struct unit *unit, bool b_first,
 		struct pairs_benchmark *p = &v->pairs.benchmarks[i];
 		const struct side_figures *a = figures_of(&samples[0], p->name);
 		const struct side_figures *b = figures_of(&samples[1], p->name);
+		struct sample_noise noise[2];
+		enum sample_spoiler spoiler;
 		json_t *line;
 		int rc;
 
 		if (!a || !b)
 			continue;
-		pairs_add(p, &a->sample, &b->sample);
-		line = pairs_line(p->name, p->count - 1, b_first, &a->sample, &b->sample);
+		noise[0] = a->noise;
+		noise[1] = b->noise;
+		line = pairs_line(p->name, p->count + sample_noise_total(p->spoiled), b_first,
+				  &a->sample, &b->sample, noise);
+		spoiler = sample_noise_spoils(&noise[0], &noise[1]);
+		if (spoiler == SAMPLE_CLEAN)
+			pairs_add(p, &a->sample, &b->sample);
+		else
+			p->spoiled[spoiler]++;
 		rc = result_dir_append(v->dir, line);
 		json_decref(line);
 		if (rc && v->code != CODE_FILES) {
@@ -168,10 +177,16 @@ static void keep(struct versus *v, const struct unit *unit, bool b_first,
 /* Every benchmark of it is as narrow as was asked. */
 static bool has_enough(const struct versus *v, struct unit *unit)
 {
-	size_t pairs = v->pairs.benchmarks[unit->first].count;
+	size_t pairs = SIZE_MAX;
 
+	/* What was spoiled is drawn again. */
+	for (size_t i = unit->first; i < unit->end; i++) {
+		if (v->pairs.benchmarks[i].count < pairs)
+			pairs = v->pairs.benchmarks[i].count;
+	}
 	if (v->options->pairs)
-		return pairs >= v->options->pairs;
+		return pairs >= v->options->pairs ||
+		       unit->taken >= VERSUS_REDRAWS * v->options->pairs;
 	if (pairs < unit->look)
 		return false;
 	unit->look = pairs * LOOK_FACTOR;

@@ -5,7 +5,9 @@
  * Rounds go over the workloads in a random order; in each a pair of every workload is taken, A and
  * B right after one another, in an order that is random in one round and swapped in the next. So a
  * drift of the machine is in both, and whatever comes of being first is in both as often. Each
- * sample is a process of its own. Main thread only.
+ * sample is a process of its own. A pair that the machine spoiled (sample_noise.h) is kept in the
+ * file and counted, but it is no pair of the result: another is drawn while there is time. Main
+ * thread only.
  */
 #pragma once
 
@@ -17,6 +19,8 @@
 #define VERSUS_WORKLOADS_MAX 256
 /* A fifth of what counts as the same: then a change as large as that is not missed. */
 #define VERSUS_PRECISION 5
+/* With --pairs N: clean pairs are looked for among so many times N. */
+#define VERSUS_REDRAWS 4
 /* Short samples and many of them: noise comes and goes in the time of a few. */
 #define VERSUS_DURATION_NS UINT64_C(100000000)
 

@@ -50,7 +50,7 @@ esac
 END
 chmod +x "$tmp/older"
 run versus "$faultline" "$tmp/older" --translator null --pages 4k "${pair[@]}" --within 50% --allow 50% --out "$tmp/c"
-no_alarm "an older binary is asked for what it knows" '^fault-anon/pages=4k.*pairs\)'
+no_alarm "an older binary is asked for what it knows" '^fault-anon/pages=4k.*\([0-9]+ pairs'
 no_alarm "what only one has is named" 'not compared: gone: only B has it'
 no_alarm "and the other way round" 'not compared: fork: only A has it'
 no_alarm "options too" 'not compared: --pages: B does not know it'
@@ -61,6 +61,37 @@ run versus null null fault-anon translate refcount-own --duration 5ms --budget 1
 expect "a budget is kept, and what it left out is named" 5 'translate: the time was over'
 run versus null "$PWD/build/release/tests/plugins/crashes.so" fault-anon "${pair[@]}" --unchecked --out "$tmp/e"
 expect "a side that crashes is no verdict" 6 'crash|SIGSEGV'
+
+# A binary of which every third sample says that its CPU was taken away, or each one.
+cat >"$tmp/noisy" <<END
+#!/bin/bash
+[ "\$1" = run ] && [ "\$2" != --help ] || exec "$faultline" "\$@"
+"$faultline" "\$@" || exit
+for word; do case \$word in --out=*) out=\${word#--out=} ;; esac; done
+count=\$(cat "$tmp/count" 2>/dev/null || echo 0)
+echo \$((count + 1)) >"$tmp/count"
+lost=0.0
+[ \$((count % \$(cat "$tmp/every"))) -eq 0 ] && lost=0.875
+sed -i -E 's/"lost_part":[0-9.e-]+/"lost_part":'\$lost'/' "\$out/samples.ndjson"
+END
+chmod +x "$tmp/noisy"
+echo 3 >"$tmp/every"
+run versus "$faultline" "$tmp/noisy" fault-anon --translator null "${pair[@]}" --within 50% --allow 50% --out "$tmp/n1" --json
+check "what noise spoiled is drawn again" is_json "$out" \
+	'(lambda b: b["pairs"] == 8 and b["spoiled"]["lost time"] >= 3)(j["benchmarks"][0])'
+check "and kept by name, with the figures that say so" python3 -c 'import json, sys
+lines = [json.loads(l) for l in open(sys.argv[1])]
+assert [l["pair"] for l in lines] == list(range(len(lines)))
+assert sum("spoiled" not in l for l in lines) == 8
+for l in lines:
+    if l["b"]["noise"]["lost_part"] == 0.875: assert l["spoiled"] == "lost time", l' "$tmp/n1/samples.ndjson"
+echo 1 >"$tmp/every"
+run versus delay:op=fault:pct=0:inner=memmap delay:op=fault:pct=300:inner=memmap fault-anon --pairs 1 "${pair[@]:0:2}" --progress none --out "$tmp/n2"
+expect "one clean pair is not enough" 5 'not decided: 1 pairs, and at least 8 are needed'
+run versus "$tmp/noisy" "$tmp/noisy" fault-anon --translator null --duration 5ms --pairs 2 --progress none --out "$tmp/n3"
+expect "a machine too noisy for the budget decides nothing, and says why" 5 'not decided: the machine was too noisy \(spoiled of 8 pairs 8: lost time 8\)'
+run gate --baseline "$tmp/noisy" --candidate "$tmp/noisy" fault-anon --translator null --duration 5ms --pairs 2 --progress none --out "$tmp/n4"
+expect "for a gate it is the same" 5 '^gate: not decided: fault-anon/.*: the machine was too noisy'
 
 # Two job files: by name; what only one has is named.
 cat >"$tmp/a.ini" <<'END'
@@ -85,14 +116,14 @@ check "what only one has is named" is_json "$out" \
 	'[n for n in j["notes"] if "only" in n] == ["null/fault-anon/pages=4k/as=none/place=compact/region=16777216/threads=1: only A has it"]'
 check "each pair is of what its files say" is_json "$out" 'all(b["pairs"] == 2 for b in j["benchmarks"]) and j["exit_code"] == 5'
 printf '[run]\nworkload = fault-anon\ntranslator = delay:op=fault:pct=%s:inner=memmap\nduration = 5ms\n' 0 >"$tmp/c.ini"
-sed 's/pct=0/pct=300/' "$tmp/c.ini" >"$tmp/d.ini"
+sed 's/pct=0/pct=2000/' "$tmp/c.ini" >"$tmp/d.ini"
 run versus "$tmp/c.ini" "$tmp/d.ini" "${pair[@]}" --out "$tmp/j2" --json
 check "what the second is slower in is found" is_json "$out" 'j["exit_code"] == 1 and j["benchmarks"][0]["metrics"]["p50"]["verdict"] == "regressed"'
 printf '[run]\nworkload = translate\ntranslator = null\nthreads = %s\nduration = 5ms\n' 1 >"$tmp/e.ini"
 sed 's/fault-anon/translate/; s/^translator.*/translator = null\nas = mmap/' "$tmp/c.ini" >"$tmp/f.ini"
 run versus "$tmp/e.ini" "$tmp/f.ini" --pairs 1 --progress none --out "$tmp/j3"
-expect "the thing that differs is what is compared" 5 'as=none/.* against null/translate/pages=4k/as=mmap/.*1 pairs\)'
-check "what one of them takes is one benchmark's time" [ "$(wc -l <"$tmp/j3/samples.ndjson")" -eq 1 ]
+expect "the thing that differs is what is compared" 5 'as=none/.* against null/translate/pages=4k/as=mmap/.*\(1 pairs'
+check "what one of them takes is one benchmark's time" [ "$(grep -vc '"spoiled"' "$tmp/j3/samples.ndjson")" -eq 1 ]
 
 "$faultline" versus null null fault-anon --duration 5ms --budget 60s --within 0.1% --progress none --out "$tmp/f" >"$tmp/out" 2>&1 &
 child=$!
