@@ -82,6 +82,9 @@ static int open_side(struct gate *g, size_t which, const char *text, char **prog
 	char error[1024] = "", directory[512];
 	int rc;
 
+	if (side_is_job(text))
+		return usage_error("gate: --%s: %s is a job file: versus compares two of them",
+				   which ? "candidate" : "baseline", text);
 	if (locate(text, program, &g->directories[which])) {
 		*program = with_slash(*program);
 		if (access(*program, X_OK) && !which) {
@@ -103,9 +106,6 @@ static int open_side(struct gate *g, size_t which, const char *text, char **prog
 			return need_baseline(error, text);
 		}
 	}
-	if (!rc && g->sides[which].job)
-		return usage_error("gate: --%s: %s is a job file: versus compares two of them",
-				   which ? "candidate" : "baseline", text);
 	if (rc) {
 		complain("gate: --%s: %s", which ? "candidate" : "baseline", error);
 		return code_of(rc);

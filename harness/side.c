@@ -101,7 +101,7 @@ static int learn(struct side *side, char *error, size_t size)
 	return -ECHILD;
 }
 
-static bool is_job(const char *text)
+bool side_is_job(const char *text)
 {
 	size_t length = strlen(text);
 
@@ -117,7 +117,7 @@ int side_open(struct side *side, const char *text, char *error, size_t size)
 	bool library = so && (!so[3] || so[3] == ':');
 	int rc;
 
-	*side = (struct side){ .text = text, .job = is_job(text) };
+	*side = (struct side){ .text = text, .job = side_is_job(text) };
 	if (strchr(text, '/') && !library && !side->job) {
 		side->binary = stat(text, &status) ? NULL : realpath(text, NULL);
 		if (!side->binary || access(side->binary, X_OK)) {

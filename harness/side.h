@@ -30,6 +30,8 @@ struct side {
 int side_open(struct side *side, const char *text, char *error, size_t size)
 	__attribute__((warn_unused_result));
 void side_release(struct side *side);
+/* Whether text names a job file. */
+bool side_is_job(const char *text);
 bool side_has_workload(const struct side *side, const char *workload);
 
 /* A benchmark that a sample measured; in the order of its result, which is sorted. */
