@@ -63,9 +63,13 @@ void findings_print(FILE *out, const struct findings *f)
 				percent(x->detectable, false, least),
 				pairs_verdict_text(x->verdict, f->rule, verdict, sizeof(verdict)));
 		}
-		if (!f->unpaired &&
-		    *pairs_reason(b, at(f, i, PAIRS_THROUGHPUT), text, sizeof(text)))
+		for (unsigned m = 0; m < PAIRS_METRICS && !f->unpaired; m++) {
+			/* What holds for throughput holds for the others. */
+			if (!*pairs_reason(b, m, at(f, i, m), text, sizeof(text)))
+				continue;
 			fprintf(out, "  not decided: %s\n", text);
+			break;
+		}
 	}
 }
 
@@ -140,8 +144,8 @@ const char *findings_noisy(const struct pairs *pairs, char *text, size_t size)
 	for (size_t i = 0; i < pairs->count && !*text; i++) {
 		if (pairs_too_noisy(&pairs->benchmarks[i]))
 			snprintf(text, size, "%s: %s", pairs->benchmarks[i].name,
-				 pairs_reason(&pairs->benchmarks[i], &pairs_nothing, why,
-					      sizeof(why)));
+				 pairs_reason(&pairs->benchmarks[i], PAIRS_THROUGHPUT,
+					      &pairs_nothing, why, sizeof(why)));
 	}
 	return text;
 }

@@ -170,7 +170,8 @@ void gate_junit(FILE *out, const struct gate *g)
 		snprintf(text, sizeof(text), "%+.2f %% (%+.2f to %+.2f %%) in both batches",
 			 pairs_percent(f->shift), pairs_percent(f->interval.low),
 			 pairs_percent(f->interval.high));
-		pairs_reason(&g->first.benchmarks[i / PAIRS_METRICS], f, why, sizeof(why));
+		pairs_reason(&g->first.benchmarks[i / PAIRS_METRICS], i % PAIRS_METRICS, f, why,
+			     sizeof(why));
 		snprintf(skip, sizeof(skip), "not decided%s%s", *why ? ": " : "", why);
 		testcase(out, "pairs", name, g->confirmed[i] ? text : NULL,
 			 f->verdict == PAIRS_UNDECIDED ? skip : NULL);

@@ -19,7 +19,8 @@ static json_t *percent(double log_ratio)
 	return env_number(pairs_percent(log_ratio));
 }
 
-static json_t *finding_json(const struct pairs_benchmark *b, const struct pairs_finding *f)
+static json_t *finding_json(const struct pairs_benchmark *b, enum pairs_metric metric,
+			    const struct pairs_finding *f)
 {
 	json_t *json = json_object(), *interval = json_array();
 	char reason[256];
@@ -34,7 +35,7 @@ static json_t *finding_json(const struct pairs_benchmark *b, const struct pairs_
 	json_object_set_new(json, "p_family", env_number(f->p_family));
 	json_object_set_new(json, "floor_percent", percent(f->floor));
 	json_object_set_new(json, "detectable_percent", percent(f->detectable));
-	if (*pairs_reason(b, f, reason, sizeof(reason)))
+	if (*pairs_reason(b, metric, f, reason, sizeof(reason)))
 		json_object_set_new(json, "reason", json_string(reason));
 	return json;
 }
@@ -44,7 +45,8 @@ json_t *pairs_benchmark_json(const struct pairs_benchmark *b, const struct pairs
 	json_t *metrics = json_object(), *spoiled = json_object();
 
 	for (unsigned m = 0; m < PAIRS_METRICS; m++)
-		json_object_set_new(metrics, pairs_metric_names[m], finding_json(b, &findings[m]));
+		json_object_set_new(metrics, pairs_metric_names[m],
+				    finding_json(b, m, &findings[m]));
 	for (unsigned s = SAMPLE_CLEAN + 1; s < SAMPLE_SPOILERS; s++)
 		json_object_set_new(spoiled, sample_spoiler_names[s],
 				    json_integer((json_int_t)b->spoiled[s]));
@@ -59,6 +61,8 @@ static json_t *sample_json(const struct pairs_sample *sample, const struct sampl
 
 	for (unsigned m = 0; m < PAIRS_METRICS; m++)
 		json_object_set_new(json, pairs_metric_names[m], env_number(sample->value[m]));
+	if (sample->rate_missed)
+		json_object_set_new(json, "rate_missed", json_true());
 	json_object_set_new(json, "noise", sample_noise_json(noise));
 	return json;
 }
@@ -83,6 +87,7 @@ static bool read_sample(const json_t *json, struct pairs_sample *sample)
 			return false;
 		sample->value[m] = value;
 	}
+	sample->rate_missed = view_true(json, "rate_missed");
 	return json_is_object(json);
 }
 

@@ -249,6 +249,9 @@ static struct side_figures figures_of(const struct stored_benchmark *b, const ch
 	f.sample.value[PAIRS_P50] = b->samples[0].p50;
 	f.sample.value[PAIRS_P99] = b->samples[0].p99;
 	f.sample.value[PAIRS_TAIL] = side_files_tail(directory, b->name, tail_ns, &f.p999);
+	f.sample.rate_missed = b->samples[0].rate_missed;
+	if (f.sample.rate_missed)
+		f.sample.value[PAIRS_TAIL] = f.p999 = NAN;
 	return f;
 }
 

@@ -26,7 +26,8 @@
 struct stored_sample {
 	double repetition;
 	double ops_per_s;
-	double p50, p99; /* ns */
+	double p50, p99; /* ns; of an open loop, response times */
+	bool rate_missed; /* an open loop that did not keep its rate: it has no percentiles */
 	struct sample_noise noise;
 };
 
@@ -34,6 +35,7 @@ struct stored_benchmark {
 	char *name; /* as in the file */
 	char *key; /* the name without its translator: what is the same workload elsewhere */
 	const char *translator; /* NULL: a floor, or not said; lives as long as json */
+	bool open; /* an open loop */
 	const char *void_reason; /* why its figures are void or missing; NULL: they are not */
 	struct stored_sample *samples;
 	size_t count;

@@ -8,6 +8,7 @@
 #                              expression) is found in what was printed
 #   check NAME COMMAND...      one test: the command succeeds
 #   skip NAME WHY              one test that cannot be done here
+#   too_noisy NAME...          skips tests of a verdict that noise has kept from being drawn
 #   done_testing               the plan
 #
 # Every test prints one TAP line. $tmp is a directory of the test's own.
@@ -64,6 +65,17 @@ skip()
 {
 	number=$((number + 1))
 	echo "ok $number - $1 # SKIP $2"
+}
+
+# too_noisy NAME...: whether a comparison says so; then the tests of these names are skipped.
+too_noisy()
+{
+	local name
+
+	grep -q 'the machine was too noisy' <<<"$out" || return 1
+	for name; do
+		skip "$name" "the machine is too noisy for a verdict"
+	done
 }
 
 done_testing()

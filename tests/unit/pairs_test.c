@@ -39,7 +39,7 @@ static void fill(struct pairs *pairs, const char *name, size_t count, const doub
 	struct worker random = { .seed = 77 + pairs->count };
 
 	for (size_t i = 0; i < count; i++) {
-		struct pairs_sample a, other;
+		struct pairs_sample a = { 0 }, other = { 0 };
 
 		for (unsigned m = 0; m < PAIRS_METRICS; m++) {
 			double drift = 10 + 0.01 * (double)i;
@@ -210,7 +210,7 @@ static void test_too_noisy(void **state)
 	all.pairs = &pairs;
 	judge(&pairs, &rule, f);
 	assert_false(pairs_too_noisy(pairs.benchmarks));
-	assert_string_equal(pairs_reason(pairs.benchmarks, f, text, sizeof(text)),
+	assert_string_equal(pairs_reason(pairs.benchmarks, PAIRS_THROUGHPUT, f, text, sizeof(text)),
 			    "7 pairs, and at least 8 are needed");
 	assert_string_equal(findings_noisy(&pairs, text, sizeof(text)), "");
 	pairs.benchmarks->spoiled[SAMPLE_LOST] = 4;
@@ -228,7 +228,42 @@ static void test_too_noisy(void **state)
 	judge(&pairs, &rule, f);
 	assert_false(pairs_too_noisy(pairs.benchmarks));
 	assert_int_equal(f[PAIRS_THROUGHPUT].verdict, PAIRS_REGRESSED);
-	assert_string_equal(pairs_reason(pairs.benchmarks, f, text, sizeof(text)), "");
+	assert_string_equal(pairs_reason(pairs.benchmarks, PAIRS_THROUGHPUT, f, text, sizeof(text)),
+			    "");
+	pairs_release(&pairs);
+}
+
+/* Times of those that kept the rate are not compared if a tenth did not; throughput is. */
+static void test_rate_missed(void **state)
+{
+	const double shift[PAIRS_METRICS] = { -0.3, 0, 0, 0 };
+	struct pairs_finding f[PAIRS_METRICS];
+	struct pairs pairs = { 0 };
+	struct pairs_sample missed;
+	char text[256];
+
+	(void)state;
+	fill(&pairs, "x", 18, shift, 0.001);
+	judge(&pairs, &rule, f);
+	assert_int_equal(f[PAIRS_P99].verdict, PAIRS_SAME);
+	missed = pairs.benchmarks->b[0];
+	missed.rate_missed = true;
+	for (unsigned m = PAIRS_THROUGHPUT + 1; m < PAIRS_METRICS; m++)
+		missed.value[m] = NAN;
+	pairs_add(pairs.benchmarks, &pairs.benchmarks->a[0], &missed);
+	judge(&pairs, &rule, f);
+	assert_int_equal(f[PAIRS_P99].verdict, PAIRS_SAME);
+	pairs_add(pairs.benchmarks, &pairs.benchmarks->a[0], &missed);
+	judge(&pairs, &rule, f);
+	assert_int_equal(f[PAIRS_THROUGHPUT].verdict, PAIRS_REGRESSED);
+	for (unsigned m = PAIRS_THROUGHPUT + 1; m < PAIRS_METRICS; m++) {
+		assert_int_equal(f[m].verdict, PAIRS_UNDECIDED);
+		assert_int_equal(f[m].pairs, 18);
+		assert_string_equal(pairs_reason(pairs.benchmarks, m, &f[m], text, sizeof(text)),
+				    "rate not reached (in 20 pairs: by A 0 times, by B 2)");
+	}
+	assert_string_equal(pairs_reason(pairs.benchmarks, PAIRS_THROUGHPUT, f, text, sizeof(text)),
+			    "");
 	pairs_release(&pairs);
 }
 
@@ -329,11 +364,12 @@ static void test_precision(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_verdicts),     cmocka_unit_test(test_allowed),
-		cmocka_unit_test(test_not_decided),  cmocka_unit_test(test_family),
-		cmocka_unit_test(test_swapped),	     cmocka_unit_test(test_broken_lines),
-		cmocka_unit_test(test_missing_file), cmocka_unit_test(test_precision),
-		cmocka_unit_test(test_too_noisy),    cmocka_unit_test(test_spoiled_lines),
+		cmocka_unit_test(test_verdicts),      cmocka_unit_test(test_allowed),
+		cmocka_unit_test(test_not_decided),   cmocka_unit_test(test_family),
+		cmocka_unit_test(test_swapped),	      cmocka_unit_test(test_broken_lines),
+		cmocka_unit_test(test_missing_file),  cmocka_unit_test(test_precision),
+		cmocka_unit_test(test_too_noisy),     cmocka_unit_test(test_rate_missed),
+		cmocka_unit_test(test_spoiled_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
