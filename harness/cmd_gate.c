@@ -82,6 +82,9 @@ static int open_side(struct gate *g, size_t which, const char *text, char **prog
 	char error[1024] = "", directory[512];
 	int rc;
 
+	if (side_is_job(text))
+		return usage_error("gate: --%s: %s is a job file: versus compares two of them",
+				   which ? "candidate" : "baseline", text);
 	if (locate(text, program, &g->directories[which])) {
 		*program = with_slash(*program);
 		if (access(*program, X_OK) && !which) {
@@ -210,13 +213,15 @@ static void conclude(struct gate *g)
 {
 	struct findings f = gate_findings(g);
 	int code = findings_code(&f);
+	char text[512];
 
 	if (g->interrupted)
 		g->code = 128 + session_signal();
 	else if (!g->code && (g->exact.worse || g->confirmed_count))
 		g->code = CODE_REGRESSED;
-	/* Flagged once is decided: it was not confirmed. */
-	else if (!g->code && code == CODE_UNDECIDED && !g->flagged_count)
+	/* Flagged once is decided: it was not confirmed; unless it could not be. */
+	else if (!g->code && ((code == CODE_UNDECIDED && !g->flagged_count) ||
+			      *findings_noisy(&g->second, text, sizeof(text))))
 		g->code = CODE_UNDECIDED;
 }
 

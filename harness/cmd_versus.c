@@ -17,6 +17,7 @@
 struct comparison_run {
 	struct versus versus;
 	struct side sides[2];
+	struct job_pairs jobs; /* if the sides are job files */
 	struct result_dir dir;
 	struct cpu_halves halves;
 	struct pairs_rule rule;
@@ -80,6 +81,32 @@ static void print_text(const struct comparison_run *r)
 	printf("%s/versus.json\n", r->dir.path);
 }
 
+static void tell(void *versus, const char *what, const char *why)
+{
+	versus_note(versus, "%s: %s", what, why);
+}
+
+/* What is compared with what. */
+static int choose(struct comparison_run *r, const struct options *o, char *error, size_t size)
+{
+	const char *const paths[2] = { o->arguments[0], o->arguments[1] };
+	int rc;
+
+	if (r->sides[0].job != r->sides[1].job) {
+		snprintf(
+			error, size,
+			"%s is a job file, and %s is none: two job files are compared, or two that "
+			"the same options hold for",
+			paths[!r->sides[0].job], paths[r->sides[0].job]);
+		return -EINVAL;
+	}
+	if (!r->sides[0].job)
+		return versus_choose(&r->versus, o->arguments + 2, o->argument_count - 2, error,
+				     size);
+	rc = job_pairs_create(&r->jobs, paths, o, tell, &r->versus, error, size);
+	return rc ? rc : versus_choose_jobs(&r->versus, &r->jobs, error, size);
+}
+
 /* What can be wrong before anything is measured. An exit code. */
 static int prepare(struct comparison_run *r, const struct options *o)
 {
@@ -91,13 +118,14 @@ static int prepare(struct comparison_run *r, const struct options *o)
 	for (size_t i = 0; i < 2 && !rc; i++)
 		rc = side_open(&r->sides[i], o->arguments[i], error, sizeof(error));
 	if (!rc)
-		rc = versus_choose(&r->versus, o->arguments + 2, o->argument_count - 2, error,
-				   sizeof(error));
+		rc = choose(r, o, error, sizeof(error));
 	if (rc) {
 		complain("versus: %s", error);
 		return code_of(rc);
 	}
-	versus_note_options(&r->versus);
+	/* What a job file says was read by this program. */
+	if (!r->sides[0].job)
+		versus_note_options(&r->versus);
 	r->halves = versus_halves(&r->versus);
 	rc = result_dir_create(&r->dir,
 			       options_given(o, OPTION_OUT)
@@ -173,6 +201,7 @@ int cmd_versus(const struct options *options)
 	}
 	free(r.findings);
 	free(r.versus.workloads);
+	job_pairs_release(&r.jobs);
 	json_decref(r.versus.notes);
 	pairs_release(&r.versus.pairs);
 	cpu_halves_release(&r.halves);

@@ -38,7 +38,8 @@ const struct command command_table[] = {
 	  cmd_report },
 	{ "run", "[WORKLOAD...]", "measure; no workload named: the quick suite", FOR_RUN, cmd_run },
 	{ "versus", "A B [WORKLOAD...]",
-	  "which of two is faster: translators or binaries, in pairs", FOR_VERSUS, cmd_versus },
+	  "which of two is faster, in pairs: translators, binaries or job files", FOR_VERSUS,
+	  cmd_versus },
 	{ 0 },
 };
 

@@ -41,11 +41,16 @@ static const char *chance(double p, char text[24])
 
 void findings_print(FILE *out, const struct findings *f)
 {
-	char shift[24], range[48], p[24], floor[24], least[24], verdict[32];
+	char shift[24], range[48], p[24], floor[24], least[24], verdict[32], text[256];
 
 	for (size_t i = 0; i < f->pairs->count; i++) {
-		fprintf(out, "%s  (%zu %s)\n", f->pairs->benchmarks[i].name,
-			f->pairs->benchmarks[i].count, f->unpaired ? "samples" : "pairs");
+		const struct pairs_benchmark *b = &f->pairs->benchmarks[i];
+
+		fprintf(out, "%s  (%zu %s", b->name, b->count, f->unpaired ? "samples" : "pairs");
+		if (sample_noise_total(b->spoiled))
+			fprintf(out, ", and spoiled by noise %s",
+				sample_noise_text(b->spoiled, text, sizeof(text)));
+		fputs(")\n", out);
 		fprintf(out, "  %-11s %10s  %22s  %8s  %9s  %10s  %s\n", "", "B over A",
 			"95 % interval", "p (Holm)", "A/A floor", "detectable", "verdict");
 		for (unsigned m = 0; m < PAIRS_METRICS; m++) {
@@ -57,6 +62,13 @@ void findings_print(FILE *out, const struct findings *f)
 				percent(x->floor, false, floor),
 				percent(x->detectable, false, least),
 				pairs_verdict_text(x->verdict, f->rule, verdict, sizeof(verdict)));
+		}
+		for (unsigned m = 0; m < PAIRS_METRICS && !f->unpaired; m++) {
+			/* What holds for throughput holds for the others. */
+			if (!*pairs_reason(b, m, at(f, i, m), text, sizeof(text)))
+				continue;
+			fprintf(out, "  not decided: %s\n", text);
+			break;
 		}
 	}
 }
@@ -121,6 +133,20 @@ const char *findings_worst(const struct findings *f, enum pairs_verdict verdict,
 			 f->pairs->benchmarks[where / PAIRS_METRICS].name,
 			 pairs_metric_names[where % PAIRS_METRICS],
 			 percent(worst->shift, true, shift), interval(worst, range));
+	return text;
+}
+
+const char *findings_noisy(const struct pairs *pairs, char *text, size_t size)
+{
+	char why[256];
+
+	*text = '\0';
+	for (size_t i = 0; i < pairs->count && !*text; i++) {
+		if (pairs_too_noisy(&pairs->benchmarks[i]))
+			snprintf(text, size, "%s: %s", pairs->benchmarks[i].name,
+				 pairs_reason(&pairs->benchmarks[i], PAIRS_THROUGHPUT,
+					      &pairs_nothing, why, sizeof(why)));
+	}
 	return text;
 }
 

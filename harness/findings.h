@@ -24,6 +24,8 @@ const char *findings_counts(const struct findings *f, char *text, size_t size);
 /* "fault-anon/...: throughput -4.8 % (-5.1 to -4.5 %)" of the worst of a verdict, or "". */
 const char *findings_worst(const struct findings *f, enum pairs_verdict verdict, char *text,
 			   size_t size);
+/* "fault-anon/...: the machine was too noisy (...)" of the first that was so, or "". */
+const char *findings_noisy(const struct pairs *pairs, char *text, size_t size);
 /* The largest A/A floor and the largest detectable change of the throughputs, as percent; NAN if
  * there is none. */
 double findings_floor(const struct findings *f);

@@ -57,10 +57,11 @@ static const char *reason(const struct gate *g, char *text, size_t size)
 			 pairs_metric_names[i % PAIRS_METRICS], change);
 		return text;
 	}
-	if (g->code == CODE_UNDECIDED)
+	if (g->code == CODE_UNDECIDED && !*findings_noisy(&g->first, text, size) &&
+	    !*findings_noisy(&g->second, text, size))
 		snprintf(text, size,
 			 "no throughput could be decided: more --budget, or less noise");
-	else if (g->code != CODE_OK)
+	else if (g->code != CODE_OK && g->code != CODE_UNDECIDED)
 		snprintf(text, size, "a side could not be measured");
 	return text;
 }
@@ -124,6 +125,13 @@ void gate_markdown(FILE *out, const struct gate *g)
 	fputs("\n<details><summary>all benchmarks</summary>\n\n", out);
 	findings_markdown(out, &f, false);
 	fputs("\n</details>\n", out);
+	for (size_t b = 0; b < g->first.count; b++) {
+		const struct pairs_benchmark *of = &g->first.benchmarks[b];
+
+		if (sample_noise_total(of->spoiled))
+			fprintf(out, "\n- %s: %zu pairs, and spoiled by noise %s", of->name,
+				of->count, sample_noise_text(of->spoiled, text, sizeof(text)));
+	}
 	json_array_foreach(g->notes, i, each)
 		fprintf(out, "\n- not compared: %s", json_string_value(each));
 	if (g->halves.count)
@@ -148,7 +156,7 @@ static void testcase(FILE *out, const char *class, const char *name, const char 
 void gate_junit(FILE *out, const struct gate *g)
 {
 	size_t tests = g->first.count * PAIRS_METRICS + 1, skipped = 0;
-	char text[512], name[512];
+	char text[512], name[512], why[256], skip[300];
 
 	for (size_t i = 0; i + 1 < tests; i++)
 		skipped += g->first_findings[i].verdict == PAIRS_UNDECIDED;
@@ -167,8 +175,11 @@ void gate_junit(FILE *out, const struct gate *g)
 		snprintf(text, sizeof(text), "%+.2f %% (%+.2f to %+.2f %%) in both batches",
 			 pairs_percent(f->shift), pairs_percent(f->interval.low),
 			 pairs_percent(f->interval.high));
+		pairs_reason(&g->first.benchmarks[i / PAIRS_METRICS], i % PAIRS_METRICS, f, why,
+			     sizeof(why));
+		snprintf(skip, sizeof(skip), "not decided%s%s", *why ? ": " : "", why);
 		testcase(out, "pairs", name, g->confirmed[i] ? text : NULL,
-			 f->verdict == PAIRS_UNDECIDED ? "not decided" : NULL);
+			 f->verdict == PAIRS_UNDECIDED ? skip : NULL);
 	}
 	fputs("</testsuite>\n", out);
 }

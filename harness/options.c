@@ -349,7 +349,8 @@ const struct option option_table[OPTION_COUNT] = {
 			   .value = "auto",
 			   .parse = parse_pairs,
 			   .commands = FOR_GATE | FOR_VERSUS,
-			   .help = "pairs of each benchmark at most; auto: what precision takes" },
+			   .help = "pairs of each benchmark that noise did not spoil; auto: what "
+				   "precision takes" },
 	[OPTION_PARAM] = { .name = "param",
 			   .metavar = "k=v",
 			   .value = "",

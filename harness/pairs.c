@@ -62,6 +62,13 @@ const struct pairs_finding pairs_nothing = { .shift = NAN,
 					     .floor = NAN,
 					     .detectable = NAN };
 
+static bool misses_rate(const struct pairs_benchmark *b, enum pairs_metric metric)
+{
+	return metric != PAIRS_THROUGHPUT &&
+	       PAIRS_RATE_MISSED * (b->rate_missed[0] + b->rate_missed[1]) >= b->count &&
+	       b->rate_missed[0] + b->rate_missed[1];
+}
+
 static void measure(const struct pairs_benchmark *b, enum pairs_metric metric, uint64_t seed,
 		    struct pairs_finding *f)
 {
@@ -70,7 +77,7 @@ static void measure(const struct pairs_benchmark *b, enum pairs_metric metric, u
 
 	*f = pairs_nothing;
 	f->pairs = log_ratios(b, metric, logs);
-	if (f->pairs >= PAIRS_MIN) {
+	if (f->pairs >= PAIRS_MIN && !misses_rate(b, metric)) {
 		f->p = statistics_signed_rank(logs, f->pairs);
 		f->interval = statistics_interval(logs, f->pairs, statistics_shift, seed);
 		statistics_sort(logs, f->pairs);
@@ -177,6 +184,8 @@ void pairs_add(struct pairs_benchmark *b, const struct pairs_sample *a,
 	b->b = realloc(b->b, (b->count + 1) * sizeof(*b->b));
 	if (!b->a || !b->b)
 		abort();
+	b->rate_missed[0] += a->rate_missed;
+	b->rate_missed[1] += other->rate_missed;
 	b->a[b->count] = *a;
 	b->b[b->count++] = *other;
 }
@@ -190,6 +199,31 @@ void pairs_release(struct pairs *pairs)
 	}
 	free(pairs->benchmarks);
 	*pairs = (struct pairs){ 0 };
+}
+
+bool pairs_too_noisy(const struct pairs_benchmark *b)
+{
+	return b->count < PAIRS_MIN && b->count + sample_noise_total(b->spoiled) >= PAIRS_MIN;
+}
+
+const char *pairs_reason(const struct pairs_benchmark *b, enum pairs_metric metric,
+			 const struct pairs_finding *f, char *text, size_t size)
+{
+	char spoiled[160];
+
+	*text = '\0';
+	if (f->verdict != PAIRS_UNDECIDED)
+		return text;
+	if (pairs_too_noisy(b))
+		snprintf(text, size, "the machine was too noisy (spoiled of %zu pairs %s)",
+			 b->count + sample_noise_total(b->spoiled),
+			 sample_noise_text(b->spoiled, spoiled, sizeof(spoiled)));
+	else if (misses_rate(b, metric))
+		snprintf(text, size, "rate not reached (in %zu pairs: by A %zu times, by B %zu)",
+			 b->count, b->rate_missed[0], b->rate_missed[1]);
+	else if (f->pairs < PAIRS_MIN)
+		snprintf(text, size, "%zu pairs, and at least %d are needed", f->pairs, PAIRS_MIN);
+	return text;
 }
 
 double pairs_percent(double log_ratio)

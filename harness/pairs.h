@@ -17,8 +17,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "harness/sample_noise.h"
 #include "harness/statistics_bootstrap.h"
 
+/* If one of so many pairs did not keep the rate, times are not compared: those that did are the
+ * fast ones of a side that is too slow. */
+#define PAIRS_RATE_MISSED 10
 /* With fewer pairs nothing is concluded: six pairs of one sign are no rare event. */
 #define PAIRS_MIN 8
 
@@ -34,12 +38,15 @@ extern const char *const pairs_metric_names[PAIRS_METRICS];
 /* NAN: not there. Above 0 otherwise. */
 struct pairs_sample {
 	double value[PAIRS_METRICS];
+	bool rate_missed; /* an open loop that did not keep its rate: it has a throughput only */
 };
 
 struct pairs_benchmark {
 	char *name;
 	size_t count;
 	struct pairs_sample *a, *b; /* count of each */
+	size_t rate_missed[2]; /* of these, by A and by B */
+	size_t spoiled[SAMPLE_SPOILERS]; /* pairs that were taken besides, and are none */
 	double tail_ns; /* A's p99.9, with which the tail is counted; NAN: not known */
 };
 
@@ -85,6 +92,13 @@ void pairs_conclude(struct pairs_finding *findings, size_t count, const struct p
 /* Nothing is known. */
 extern const struct pairs_finding pairs_nothing;
 
+/* Whether there would be pairs enough for a verdict, had the machine not spoiled them. */
+bool pairs_too_noisy(const struct pairs_benchmark *b);
+/* Why a metric of it is not decided: "the machine was too noisy (...)", "rate not reached (...)";
+ * "" if it is decided, or its interval says all there is. Returns text. */
+const char *pairs_reason(const struct pairs_benchmark *b, enum pairs_metric metric,
+			 const struct pairs_finding *f, char *text, size_t size);
+
 /* Half the width of the interval of the throughput so far; NAN with fewer than PAIRS_MIN. */
 double pairs_precision(const struct pairs_benchmark *b, uint64_t seed);
 
@@ -103,9 +117,9 @@ const char *pairs_verdict_text(enum pairs_verdict verdict, const struct pairs_ru
 /* The findings of a benchmark as JSON: {name, pairs, metrics{}}; a new reference. */
 json_t *pairs_benchmark_json(const struct pairs_benchmark *b, const struct pairs_finding *findings);
 
-/* A pair as a line of pairs.ndjson, and back. */
+/* A pair as a line of samples.ndjson, and back. noise: of a, then of b. */
 json_t *pairs_line(const char *benchmark, size_t number, bool b_first, const struct pairs_sample *a,
-		   const struct pairs_sample *b);
+		   const struct pairs_sample *b, const struct sample_noise noise[2]);
 /* Adds what the lines of a file hold. 0 or, with file and line, -EBADMSG or -errno. */
 int pairs_read(struct pairs *pairs, const char *path, char *error, size_t size)
 	__attribute__((warn_unused_result));

@@ -19,9 +19,11 @@ static json_t *percent(double log_ratio)
 	return env_number(pairs_percent(log_ratio));
 }
 
-static json_t *finding_json(const struct pairs_finding *f)
+static json_t *finding_json(const struct pairs_benchmark *b, enum pairs_metric metric,
+			    const struct pairs_finding *f)
 {
 	json_t *json = json_object(), *interval = json_array();
+	char reason[256];
 
 	json_array_append_new(interval, percent(f->interval.low));
 	json_array_append_new(interval, percent(f->interval.high));
@@ -33,38 +35,47 @@ static json_t *finding_json(const struct pairs_finding *f)
 	json_object_set_new(json, "p_family", env_number(f->p_family));
 	json_object_set_new(json, "floor_percent", percent(f->floor));
 	json_object_set_new(json, "detectable_percent", percent(f->detectable));
-	if (f->pairs < PAIRS_MIN)
-		json_object_set_new(json, "reason",
-				    json_sprintf("%zu pairs, and at least %d are needed", f->pairs,
-						 PAIRS_MIN));
+	if (*pairs_reason(b, metric, f, reason, sizeof(reason)))
+		json_object_set_new(json, "reason", json_string(reason));
 	return json;
 }
 
 json_t *pairs_benchmark_json(const struct pairs_benchmark *b, const struct pairs_finding *findings)
 {
-	json_t *metrics = json_object();
+	json_t *metrics = json_object(), *spoiled = json_object();
 
 	for (unsigned m = 0; m < PAIRS_METRICS; m++)
-		json_object_set_new(metrics, pairs_metric_names[m], finding_json(&findings[m]));
-	return json_pack("{s:s, s:I, s:o, s:o}", "name", b->name, "pairs", (json_int_t)b->count,
-			 "tail_ns", env_number(b->tail_ns), "metrics", metrics);
+		json_object_set_new(metrics, pairs_metric_names[m],
+				    finding_json(b, m, &findings[m]));
+	for (unsigned s = SAMPLE_CLEAN + 1; s < SAMPLE_SPOILERS; s++)
+		json_object_set_new(spoiled, sample_spoiler_names[s],
+				    json_integer((json_int_t)b->spoiled[s]));
+	return json_pack("{s:s, s:I, s:o, s:o, s:o}", "name", b->name, "pairs",
+			 (json_int_t)b->count, "spoiled", spoiled, "tail_ns",
+			 env_number(b->tail_ns), "metrics", metrics);
 }
 
-static json_t *sample_json(const struct pairs_sample *sample)
+static json_t *sample_json(const struct pairs_sample *sample, const struct sample_noise *noise)
 {
 	json_t *json = json_object();
 
 	for (unsigned m = 0; m < PAIRS_METRICS; m++)
 		json_object_set_new(json, pairs_metric_names[m], env_number(sample->value[m]));
+	if (sample->rate_missed)
+		json_object_set_new(json, "rate_missed", json_true());
+	json_object_set_new(json, "noise", sample_noise_json(noise));
 	return json;
 }
 
 json_t *pairs_line(const char *benchmark, size_t number, bool b_first, const struct pairs_sample *a,
-		   const struct pairs_sample *b)
+		   const struct pairs_sample *b, const struct sample_noise noise[2])
 {
-	return json_pack("{s:s, s:I, s:s, s:o, s:o}", "benchmark", benchmark, "pair",
-			 (json_int_t)number, "order", b_first ? "BA" : "AB", "a", sample_json(a),
-			 "b", sample_json(b));
+	enum sample_spoiler spoiler = sample_noise_spoils(&noise[0], &noise[1]);
+
+	return json_pack("{s:s, s:I, s:s, s:o, s:o, s:s*}", "benchmark", benchmark, "pair",
+			 (json_int_t)number, "order", b_first ? "BA" : "AB", "a",
+			 sample_json(a, &noise[0]), "b", sample_json(b, &noise[1]), "spoiled",
+			 spoiler == SAMPLE_CLEAN ? NULL : sample_spoiler_names[spoiler]);
 }
 
 static bool read_sample(const json_t *json, struct pairs_sample *sample)
@@ -76,6 +87,7 @@ static bool read_sample(const json_t *json, struct pairs_sample *sample)
 			return false;
 		sample->value[m] = value;
 	}
+	sample->rate_missed = view_true(json, "rate_missed");
 	return json_is_object(json);
 }
 
@@ -88,15 +100,28 @@ static struct pairs_benchmark *benchmark_of(struct pairs *pairs, const char *nam
 	return pairs_add_benchmark(pairs, name);
 }
 
+/* SAMPLE_SPOILERS: there is none of that name. */
+static enum sample_spoiler spoiler_of(const char *name)
+{
+	unsigned s = SAMPLE_CLEAN;
+
+	while (s < SAMPLE_SPOILERS && strcmp(sample_spoiler_names[s], name) != 0)
+		s++;
+	return s;
+}
+
 static bool read_line(struct pairs *pairs, const char *text)
 {
 	json_t *line = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 	const char *name = view_text(line, "benchmark", NULL);
+	enum sample_spoiler spoiler = spoiler_of(view_text(line, "spoiled", ""));
 	struct pairs_sample a, b;
-	bool good = name && read_sample(view_get(line, "a"), &a) &&
+	bool good = name && spoiler != SAMPLE_SPOILERS && read_sample(view_get(line, "a"), &a) &&
 		    read_sample(view_get(line, "b"), &b);
 
-	if (good)
+	if (good && spoiler != SAMPLE_CLEAN)
+		benchmark_of(pairs, name)->spoiled[spoiler]++;
+	else if (good)
 		pairs_add(benchmark_of(pairs, name), &a, &b);
 	json_decref(line);
 	return good;

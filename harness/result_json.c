@@ -682,9 +682,16 @@ json_t *result_sample_json(const struct result_benchmark *b, const struct runner
 		set(thread, "batch", integer(t->batch));
 		set(thread, "preempted", integer(t->preempted));
 		set_quantiles(thread, t->latency);
+		if (t->response) {
+			json_t *response = json_object();
+
+			set_quantiles(response, t->response);
+			set(thread, "response", response);
+		}
 		json_array_append_new(threads, thread);
 	}
 	set(line, "threads", threads);
+	result_time_sample(line, run);
 	set(line, "noise", result_noise_sample_json(&sample->noise));
 	set(line, "flags", flags_json(sample->flags));
 	set(line, "error", b->error[0] ? json_string(b->error) : json_null());

@@ -60,9 +60,26 @@ void result_time_release(struct result_benchmark *b)
 	histogram_destroy(b->lag);
 }
 
+static bool reached(uint64_t begun, uint64_t due)
+{
+	return (double)begun >= RESULT_RATE_REACHED * (double)due;
+}
+
 bool result_rate_reached(const struct result_benchmark *b)
 {
-	return (double)b->ops_begun >= RESULT_RATE_REACHED * (double)b->ops_due;
+	return reached(b->ops_begun, b->ops_due);
+}
+
+void result_time_sample(json_t *line, const struct runner_result *run)
+{
+	uint64_t begun = 0, due = 0;
+
+	for (unsigned i = 0; i < run->thread_count; i++) {
+		due += run->threads[i].due;
+		begun += run->threads[i].due ? run->threads[i].ops : 0;
+	}
+	if (due)
+		json_set(line, "rate_reached", json_boolean(reached(begun, due)));
 }
 
 static double interval_seconds(const struct result *result, const struct result_interval *i)

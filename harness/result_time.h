@@ -18,6 +18,9 @@ void result_time_merge(struct result_benchmark *b, const struct runner_result *r
 void result_time_release(struct result_benchmark *b);
 bool result_rate_reached(const struct result_benchmark *b);
 
+/* Of a line of samples.ndjson, in an open loop: sets rate_reached, whether that repetition did. */
+void result_time_sample(json_t *line, const struct runner_result *run);
+
 /* Sets rate, response, lag and over_time. */
 void result_time_json(json_t *benchmark, const struct result *result,
 		      const struct result_benchmark *b);

@@ -24,6 +24,7 @@
 
 #define ASK_NS UINT64_C(20000000000)
 #define ARGUMENTS_MAX (2 * OPTION_COUNT + 24)
+#define JOB_SUFFIX ".ini"
 
 /* Runs `binary WORDS...`: its output (owned), or NULL with a sentence. */
 static char *ask(const char *binary, const char *const *words, char *error, size_t size)
@@ -99,6 +100,14 @@ static int learn(struct side *side, char *error, size_t size)
 	return -ECHILD;
 }
 
+bool side_is_job(const char *text)
+{
+	size_t length = strlen(text);
+
+	return length > strlen(JOB_SUFFIX) &&
+	       strcmp(text + length - strlen(JOB_SUFFIX), JOB_SUFFIX) == 0;
+}
+
 int side_open(struct side *side, const char *text, char *error, size_t size)
 {
 	struct translator_spec spec;
@@ -107,21 +116,25 @@ int side_open(struct side *side, const char *text, char *error, size_t size)
 	bool library = so && (!so[3] || so[3] == ':');
 	int rc;
 
-	*side = (struct side){ .text = text };
-	if (strchr(text, '/') && !library) {
+	*side = (struct side){ .text = text, .job = side_is_job(text) };
+	if (strchr(text, '/') && !library && !side->job) {
 		side->binary = stat(text, &status) ? NULL : realpath(text, NULL);
 		if (!side->binary || access(side->binary, X_OK)) {
 			snprintf(error, size, "%s: %s", text,
-				 side->binary ? "cannot be executed" : strerror(errno));
+				 side->binary ? "cannot be executed, and is not called " JOB_SUFFIX
+						" as a job file is"
+					      : strerror(errno));
 			return -EINVAL;
 		}
 		return learn(side, error, size);
 	}
-	rc = translator_spec_parse(&spec, text, error, size);
-	translator_spec_release(&spec);
-	if (rc)
-		return rc;
-	side->translator = text;
+	if (!side->job) {
+		rc = translator_spec_parse(&spec, text, error, size);
+		translator_spec_release(&spec);
+		if (rc)
+			return rc;
+		side->translator = text;
+	}
 	side->binary = realpath("/proc/self/exe", NULL);
 	if (!side->binary) {
 		snprintf(error, size, "this program is not where it was started: %s",
@@ -203,11 +216,16 @@ static void arguments_make(struct arguments *arguments, const struct side *side,
 	*arguments = (struct arguments){ 0 };
 	add(arguments, "%s", side->binary);
 	add(arguments, "run");
-	add(arguments, "%s", request->workload);
-	if (!translator && options_given(request->options, OPTION_TRANSLATOR))
-		translator = request->options->text[OPTION_TRANSLATOR];
-	if (translator)
-		add(arguments, "--translator=%s", translator);
+	for (size_t i = 0; request->arguments && request->arguments[i]; i++)
+		add(arguments, "%s", request->arguments[i]);
+	if (!request->arguments) {
+		add(arguments, "%s", request->workload);
+		if (!translator && options_given(request->options, OPTION_TRANSLATOR))
+			translator = request->options->text[OPTION_TRANSLATOR];
+		if (translator)
+			add(arguments, "--translator=%s", translator);
+		add_options(arguments, side, request);
+	}
 	add(arguments, "--duration=%" PRIu64 "ns", request->duration_ns);
 	add(arguments, "--seed=%" PRIu64, request->seed);
 	add(arguments, "--repeat=1");
@@ -215,14 +233,14 @@ static void arguments_make(struct arguments *arguments, const struct side *side,
 	add(arguments, "--out=%s", out);
 	if (side->knows[OPTION_BARE])
 		add(arguments, "--bare");
-	add_options(arguments, side, request);
 }
 
 static struct side_figures figures_of(const struct stored_benchmark *b, const char *directory,
 				      const struct side_request *request)
 {
-	double tail_ns = request->tail_ns ? request->tail_ns(b->key, request->context) : NAN;
-	struct side_figures f = { .key = strdup(b->key), .p999 = NAN };
+	const char *key = request->arguments ? request->workload : b->key;
+	double tail_ns = request->tail_ns ? request->tail_ns(key, request->context) : NAN;
+	struct side_figures f = { .key = strdup(key), .p999 = NAN, .noise = b->samples[0].noise };
 
 	if (!f.key)
 		abort();
@@ -230,6 +248,9 @@ static struct side_figures figures_of(const struct stored_benchmark *b, const ch
 	f.sample.value[PAIRS_P50] = b->samples[0].p50;
 	f.sample.value[PAIRS_P99] = b->samples[0].p99;
 	f.sample.value[PAIRS_TAIL] = side_files_tail(directory, b->name, tail_ns, &f.p999);
+	f.sample.rate_missed = b->samples[0].rate_missed;
+	if (f.sample.rate_missed)
+		f.sample.value[PAIRS_TAIL] = f.p999 = NAN;
 	return f;
 }
 
@@ -249,7 +270,8 @@ static int collect(const char *directory, const struct side_request *request,
 		const struct stored_benchmark *b = &stored.benchmarks[i];
 
 		/* Floors that a version without --bare measures beside what it was asked for. */
-		if (strncmp(b->key, request->workload, length) != 0 || b->key[length] != '/')
+		if (!request->arguments &&
+		    (strncmp(b->key, request->workload, length) != 0 || b->key[length] != '/'))
 			continue;
 		if (b->void_reason || b->count != 1) {
 			snprintf(error, size, "%s: %s", b->name,

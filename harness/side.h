@@ -2,10 +2,10 @@
 /*
  * side.h - one side of a comparison: a program, its arguments, a translator; and a sample of it.
  *
- * A side is named by a translator, a plug-in (both run by this program), or another faultline
- * binary. A sample is a process of its own: `BINARY run WORKLOAD --repeat 1 ...`, whose result is
- * read as any stored one. A binary of another version is asked what it knows (its help and its
- * lists), and gets only that. Main thread only.
+ * A side is named by a translator, a plug-in or a job file (all run by this program), or another
+ * faultline binary. A sample is a process of its own: `BINARY run WORKLOAD --repeat 1 ...`, whose
+ * result is read as any stored one. A binary of another version is asked what it knows (its help
+ * and its lists), and gets only that. Main thread only.
  */
 #pragma once
 
@@ -21,6 +21,7 @@ struct side {
 	char *binary; /* what is executed */
 	char *version; /* what it says of itself */
 	const char *translator; /* NULL: what the options say, or its default */
+	bool job; /* text is a job file, which job_pairs.h reads: its name ends with .ini */
 	bool knows[OPTION_COUNT]; /* options of its `run` */
 	json_t *workloads; /* names, an array */
 };
@@ -30,6 +31,8 @@ struct side {
 int side_open(struct side *side, const char *text, char *error, size_t size)
 	__attribute__((warn_unused_result));
 void side_release(struct side *side);
+/* Whether text names a job file. */
+bool side_is_job(const char *text);
 bool side_has_workload(const struct side *side, const char *workload);
 
 /* A benchmark that a sample measured; in the order of its result, which is sorted. */
@@ -37,6 +40,7 @@ struct side_figures {
 	char *key; /* name without the translator */
 	struct pairs_sample sample; /* its tail is NAN unless tail_ns was known */
 	double p999; /* ns; NAN: no histogram */
+	struct sample_noise noise;
 };
 
 struct side_sample {
@@ -49,6 +53,9 @@ struct side_sample {
 struct side_request {
 	const struct options *options; /* of the command: those of `run` are handed on */
 	const char *workload;
+	/* Instead of both: all that `run` is told of one benchmark, ends with NULL. What its result
+	 * holds is called `workload` then, whatever it calls itself. */
+	char *const *arguments;
 	uint64_t seed, duration_ns;
 	const char *directory; /* an existing one; what is made in it is removed again */
 	unsigned slot; /* another number for each that is taken at the same time */

@@ -39,10 +39,54 @@ static double quantile(const struct hlog_counts *c, double at)
 	return NAN;
 }
 
+/* Adds one of the same layout (or to nothing), and releases it. */
+static void merge(struct hlog_counts *sum, struct hlog_counts *c)
+{
+	if (sum->count < c->count) {
+		struct hlog_counts smaller = *sum;
+
+		*sum = *c;
+		*c = smaller;
+	}
+	for (size_t i = 0; i < c->count; i++)
+		sum->counts[i] += c->counts[i];
+	hlog_counts_release(c);
+}
+
+static bool is_response(const char *tag)
+{
+	const char *end = strrchr(tag, '/');
+
+	return end && strcmp(end, "/response") == 0;
+}
+
+/* All intervals of the first role: of response times if there are any. */
+static struct hlog_counts read_first_role(FILE *file)
+{
+	struct hlog_counts service = { 0 }, response = { 0 };
+	struct hlog_line line;
+	char first[HLOG_TAG_MAX] = "";
+
+	while (!hlog_read(file, &line)) {
+		if (!*first)
+			memcpy(first, line.tag, sizeof(first));
+		if (is_response(line.tag))
+			merge(&response, &line.counts);
+		else if (strcmp(line.tag, first) == 0)
+			merge(&service, &line.counts);
+		else
+			hlog_counts_release(&line.counts);
+	}
+	if (!response.count)
+		return service;
+	hlog_counts_release(&service);
+	return response;
+}
+
 double side_files_tail(const char *directory, const char *benchmark, double tail_ns, double *p999)
 {
 	char *path, name[256];
-	struct hlog_line line;
+	struct hlog_counts counts = { 0 };
 	double share = NAN;
 	FILE *file;
 
@@ -52,15 +96,16 @@ double side_files_tail(const char *directory, const char *benchmark, double tail
 		abort();
 	file = fopen(path, "re");
 	free(path);
-	/* The first line is of the first role. */
-	if (file && !hlog_read(file, &line)) {
-		*p999 = quantile(&line.counts, 0.999);
-		if (tail_ns >= 0)
-			share = share_above(&line.counts, 1, tail_ns);
-		hlog_counts_release(&line.counts);
-	}
-	if (file)
+	if (file) {
+		counts = read_first_role(file);
 		fclose(file);
+	}
+	if (counts.count) {
+		*p999 = quantile(&counts, 0.999);
+		if (tail_ns >= 0)
+			share = share_above(&counts, 1, tail_ns);
+	}
+	hlog_counts_release(&counts);
 	return share;
 }
 

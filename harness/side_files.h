@@ -5,9 +5,10 @@
 #pragma once
 
 /*
- * The share of operations of the benchmark's first role that took longer than tail_ns, with half
- * an operation more so that it is never 0; NAN if tail_ns is, or without a histogram. *p999: where
- * the slowest thousandth begins, ns; NAN without a histogram.
+ * The share of operations of the benchmark's first role that took longer than tail_ns (in an open
+ * loop: from their intended start), with half an operation more so that it is never 0; NAN if
+ * tail_ns is, or without a histogram. *p999: where the slowest thousandth begins, ns; NAN without a
+ * histogram.
  */
 double side_files_tail(const char *directory, const char *benchmark, double tail_ns, double *p999);
 

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "harness/sample_noise.h"
+
 /* A file that is larger, or has more benchmarks, is no result of ours. */
 #define STORED_BYTES_MAX (256u << 20)
 #define STORED_BENCHMARKS_MAX 20000u
@@ -24,13 +26,16 @@
 struct stored_sample {
 	double repetition;
 	double ops_per_s;
-	double p50, p99; /* ns */
+	double p50, p99; /* ns; of an open loop, response times */
+	bool rate_missed; /* an open loop that did not keep its rate: it has no percentiles */
+	struct sample_noise noise;
 };
 
 struct stored_benchmark {
 	char *name; /* as in the file */
 	char *key; /* the name without its translator: what is the same workload elsewhere */
 	const char *translator; /* NULL: a floor, or not said; lives as long as json */
+	bool open; /* an open loop */
 	const char *void_reason; /* why its figures are void or missing; NULL: they are not */
 	struct stored_sample *samples;
 	size_t count;
@@ -41,6 +46,7 @@ struct stored {
 	json_t *json; /* all of it */
 	bool google; /* of Google Benchmark */
 	const char *host, *cpu, *commit, *start; /* "" if not said; live as long as json */
+	double cpus; /* of the machine; NAN: not said */
 	bool interrupted;
 	struct stored_benchmark *benchmarks; /* sorted by name */
 	size_t count;

@@ -98,7 +98,7 @@ static int read_benchmark(const struct parser *p, const json_t *json, size_t ind
 {
 	struct stored_benchmark *b = &p->stored->benchmarks[index];
 	const char *name = view_text(json, "name", NULL);
-	struct stored_sample median = { .repetition = NAN };
+	struct stored_sample median = { .repetition = NAN, .noise = sample_noise_unknown };
 	int rc;
 
 	if (!json_is_object(json))
@@ -110,15 +110,20 @@ static int read_benchmark(const struct parser *p, const json_t *json, size_t ind
 	b->key = copy(key_of(name, b->translator));
 	if (view_get(json, "verify.error"))
 		b->void_reason = view_text(json, "verify.error", "its results are void");
+	b->open = view_get(json, "rate");
+	median.rate_missed = b->open && !view_true(json, "rate.reached");
 	rc = not_negative(p, json, "throughput.ops_per_s", index, &median.ops_per_s);
 	if (!rc)
-		rc = not_negative(p, json, "latency.p50", index, &median.p50);
+		rc = not_negative(p, json, b->open ? "response.p50" : "latency.p50", index,
+				  &median.p50);
 	if (!rc)
-		rc = not_negative(p, json, "latency.p99", index, &median.p99);
+		rc = not_negative(p, json, b->open ? "response.p99" : "latency.p99", index,
+				  &median.p99);
 	if (rc)
 		return rc;
 	if (median.p50 > median.p99)
-		return fail(p, -EBADMSG, "benchmarks[%zu].latency: p50 is above p99", index);
+		return fail(p, -EBADMSG, "benchmarks[%zu].%s: p50 is above p99", index,
+			    b->open ? "response" : "latency");
 	if (isnan(median.ops_per_s) && !b->void_reason)
 		b->void_reason = view_reason(view_get(json, "throughput"), "ops_per_s");
 	/* So it is where the machine had no time for it. */
@@ -158,6 +163,7 @@ static int read_faultline(const struct parser *p)
 	s->cpu = view_text(s->json, "host.cpu", "");
 	s->commit = view_text(s->json, "tool.commit", "");
 	s->start = view_text(s->json, "run.start", "");
+	s->cpus = view_number(s->json, "host.cpus");
 	s->interrupted = view_true(s->json, "run.interrupted");
 	if (view_true(s->json, "run.synthetic"))
 		return fail(p, -EINVAL, "is of a synthetic machine: nothing was measured");
@@ -212,11 +218,18 @@ static int read_line(const struct parser *p, const json_t *line, size_t number)
 	const struct stored_benchmark *found = stored_find(p->stored, name);
 	struct stored_benchmark *b = found ? &p->stored->benchmarks[found - p->stored->benchmarks]
 					   : NULL;
+	bool open = b && b->open;
 	struct stored_sample sample = { .repetition = view_number(line, "repetition"),
 					.ops_per_s = view_number(line, "ops_per_s"),
-					.p50 = over_threads(line, "p50"),
-					.p99 = over_threads(line, "p99") };
+					.p50 = over_threads(line, open ? "response.p50" : "p50"),
+					.p99 = over_threads(line, open ? "response.p99" : "p99"),
+					.rate_missed = open && !view_true(line, "rate_reached"),
+					.noise = sample_noise_read(view_get(line, "noise"),
+								   p->stored->cpus) };
 
+	/* Waiting that only grew says how long was measured. */
+	if (sample.rate_missed)
+		sample.p50 = sample.p99 = NAN;
 	/* Lines of benchmarks that came to nothing, or are not in the result any more. */
 	if (!b || b->void_reason || view_get(line, "error") || sample.ops_per_s == 0)
 		return 0;
@@ -308,6 +321,7 @@ static int read_entry(const struct parser *p, const json_t *json, size_t index)
 			      .ops_per_s = isnan(rate) ? 1e9 / (time * unit_ns(unit)) : rate,
 			      .p50 = NAN,
 			      .p99 = NAN,
+			      .noise = sample_noise_unknown,
 		      });
 	return 0;
 }

@@ -29,6 +29,7 @@
 /* Of a workload, which may measure several benchmarks (thread counts, pages). */
 struct unit {
 	const char *workload;
+	size_t number; /* of it */
 	uint64_t pair_ns; /* what a pair takes at most, by the last ones */
 	bool dropped, enough;
 	size_t taken, lost; /* pairs; lost: one of the two came to nothing */
@@ -138,6 +139,9 @@ static bool take(struct versus *v, struct unit *unit, bool b_first, uint64_t see
 							  .tail_ns = tail_of,
 							  .context = v },
 					     .sample = &samples[which] };
+		if (v->jobs)
+			taking[i].request.arguments =
+				v->jobs->list[unit->number].arguments[which];
 	}
 	if (!v->halves->count)
 		return begin(v, unit, &taking[0]) && end(v, unit, &taking[0]) &&
@@ -194,13 +198,22 @@ static void keep(struct versus *v, const struct unit *unit, bool b_first,
 		struct pairs_benchmark *p = &v->pairs.benchmarks[i];
 		const struct side_figures *a = figures_of(&samples[0], p->name);
 		const struct side_figures *b = figures_of(&samples[1], p->name);
+		struct sample_noise noise[2];
+		enum sample_spoiler spoiler;
 		json_t *line;
 		int rc;
 
 		if (!a || !b)
 			continue;
-		pairs_add(p, &a->sample, &b->sample);
-		line = pairs_line(p->name, p->count - 1, b_first, &a->sample, &b->sample);
+		noise[0] = a->noise;
+		noise[1] = b->noise;
+		line = pairs_line(p->name, p->count + sample_noise_total(p->spoiled), b_first,
+				  &a->sample, &b->sample, noise);
+		spoiler = sample_noise_spoils(&noise[0], &noise[1]);
+		if (spoiler == SAMPLE_CLEAN)
+			pairs_add(p, &a->sample, &b->sample);
+		else
+			p->spoiled[spoiler]++;
 		rc = result_dir_append(v->dir, line);
 		json_decref(line);
 		if (rc && v->code != CODE_FILES) {
@@ -214,10 +227,16 @@ static void keep(struct versus *v, const struct unit *unit, bool b_first,
 /* Every benchmark of it is as narrow as was asked. */
 static bool has_enough(const struct versus *v, struct unit *unit)
 {
-	size_t pairs = v->pairs.benchmarks[unit->first].count;
+	size_t pairs = SIZE_MAX;
 
+	/* What was spoiled is drawn again. */
+	for (size_t i = unit->first; i < unit->end; i++) {
+		if (v->pairs.benchmarks[i].count < pairs)
+			pairs = v->pairs.benchmarks[i].count;
+	}
 	if (v->options->pairs)
-		return pairs >= v->options->pairs;
+		return pairs >= v->options->pairs ||
+		       unit->taken >= VERSUS_REDRAWS * v->options->pairs;
 	if (pairs < unit->look)
 		return false;
 	unit->look = pairs * LOOK_FACTOR;
@@ -276,6 +295,7 @@ void versus_measure(struct versus *v)
 	progress_until(&progress, v->deadline_ns);
 	for (size_t i = 0; i < v->workload_count && !v->interrupted; i++) {
 		units[i].workload = v->workloads[i];
+		units[i].number = i;
 		if (clock_source_monotonic_ns() > v->deadline_ns) {
 			versus_note(v, "%s: the time was over before its first pair",
 				    v->workloads[i]);
@@ -404,7 +424,8 @@ struct cpu_halves versus_halves(const struct versus *v)
 	struct cpu_halves halves = { 0 };
 	struct topology t;
 
-	if (topology_load(&t, NULL, NULL, 0))
+	/* A job says itself how many threads there are, and where. */
+	if (v->jobs || topology_load(&t, NULL, NULL, 0))
 		return halves;
 	halves = cpu_halves_of(&t);
 	topology_release(&t);
@@ -420,6 +441,24 @@ json_t *versus_halves_json(const struct cpu_halves *halves)
 	return halves->count
 		       ? json_pack("{s:s}", "cpus", cpu_halves_text(halves, text, sizeof(text)))
 		       : json_null();
+}
+
+int versus_choose_jobs(struct versus *v, const struct job_pairs *jobs, char *error, size_t size)
+{
+	if (jobs->count > VERSUS_WORKLOADS_MAX) {
+		snprintf(error, size, "%zu benchmarks in pairs, and at most %d are compared",
+			 jobs->count, VERSUS_WORKLOADS_MAX);
+		return -EINVAL;
+	}
+	v->workloads = calloc(VERSUS_WORKLOADS_MAX, sizeof(*v->workloads));
+	if (!v->workloads)
+		abort();
+	for (size_t i = 0; i < jobs->count; i++)
+		v->workloads[v->workload_count++] = jobs->list[i].name;
+	v->jobs = jobs;
+	if (jobs->duration_ns)
+		v->duration_ns = jobs->duration_ns;
+	return 0;
 }
 
 void versus_note_options(struct versus *v)

@@ -5,7 +5,9 @@
  * Rounds go over the workloads in a random order; in each a pair of every workload is taken, A and
  * B right after one another, in an order that is random in one round and swapped in the next. So a
  * drift of the machine is in both, and whatever comes of being first is in both as often. Each
- * sample is a process of its own. Main thread only.
+ * sample is a process of its own. A pair that the machine spoiled (sample_noise.h) is kept in the
+ * file and counted, but it is no pair of the result: another is drawn while there is time. Main
+ * thread only.
  *
  * A machine that has halves (cpu_halves.h) takes both samples of a pair at the same time, side by
  * side on disjoint CPUs: they see the same moments, and there are twice as many. Being first is
@@ -14,6 +16,7 @@
 #pragma once
 
 #include "harness/cpu_halves.h"
+#include "harness/job_pairs.h"
 #include "harness/progress.h"
 #include "harness/result_dir.h"
 #include "harness/side.h"
@@ -21,6 +24,8 @@
 #define VERSUS_WORKLOADS_MAX 256
 /* A fifth of what counts as the same: then a change as large as that is not missed. */
 #define VERSUS_PRECISION 5
+/* With --pairs N: clean pairs are looked for among so many times N. */
+#define VERSUS_REDRAWS 4
 /* Short samples and many of them: noise comes and goes in the time of a few. */
 #define VERSUS_DURATION_NS UINT64_C(100000000)
 
@@ -30,6 +35,7 @@ struct versus {
 	const struct side *sides; /* A, B */
 	const char **workloads;
 	size_t workload_count;
+	const struct job_pairs *jobs; /* workloads are the names of these; NULL: no job files */
 	uint64_t seed, duration_ns, deadline_ns; /* deadline: CLOCK_MONOTONIC */
 	double precision; /* a benchmark has enough when its interval is this narrow to each side */
 	const struct cpu_halves *halves; /* count 0: one sample after the other */
@@ -39,6 +45,11 @@ struct versus {
 	int code; /* of what failed, CODE_OK if nothing did */
 	bool interrupted;
 };
+
+/* Both sides are job files: workloads become their pairs, which outlive this; 0 or -EINVAL with a
+ * sentence. */
+int versus_choose_jobs(struct versus *versus, const struct job_pairs *jobs, char *error,
+		       size_t size) __attribute__((warn_unused_result));
 
 /* --duration, or VERSUS_DURATION_NS. */
 uint64_t versus_duration(const struct options *options);

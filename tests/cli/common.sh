@@ -10,6 +10,7 @@
 #   skip NAME WHY              one test that cannot be done here
 #   watched SIDE               makes $tmp/SIDE, this program, which adds a line for each `run` of it to
 #                              $tmp/ran: SIDE, the CPUs that it might use, when it began and ended
+#   too_noisy NAME...          skips tests of a verdict that noise has kept from being drawn
 #   done_testing               the plan
 #
 # Every test prints one TAP line. $tmp is a directory of the test's own.
@@ -82,6 +83,17 @@ done </proc/self/status
 exit \$code
 END
 	chmod +x "$tmp/$1"
+}
+
+# too_noisy NAME...: whether a comparison says so; then the tests of these names are skipped.
+too_noisy()
+{
+	local name
+
+	grep -q 'the machine was too noisy' <<<"$out" || return 1
+	for name; do
+		skip "$name" "the machine is too noisy for a verdict"
+	done
 }
 
 done_testing()

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/common.sh"
 
 # Eight pairs a batch, the fewest that a verdict is drawn from.
-few=(fault-anon --duration 5ms --pairs 8 --budget 3m --progress none)
+few=(fault-anon --duration 5ms --pairs 8 --budget 1m --progress none)
 mkdir "$tmp/old" "$tmp/new"
 for side in old new; do
 	ln "$faultline" "$tmp/$side/faultline" 2>/dev/null || cp "$faultline" "$tmp/$side/"
@@ -39,9 +39,9 @@ check "is a failure in junit.xml" grep -q '<failure message="1 of 4 counts are w
 check "and a row of the summary" grep -q '| instructions: fault | 100 | 101 | +1.00 % |' "$tmp/b/summary.md"
 
 run gate --baseline delay:op=fault:pct=0:inner=memmap --candidate delay:op=fault:pct=300:inner=memmap "${few[@]}" --out "$tmp/c" --json
-check "a slower operation is found, and confirmed by a second batch" is_json "$out" \
+too_noisy "a slower operation" || check "a slower operation is found, and confirmed by a second batch" is_json "$out" \
 	'j["exit_code"] == 1 and {"benchmark", "metric"} == set(j["confirmed"][0]) and j["flagged"] >= len(j["confirmed"])'
-check "of pairs that are all kept" [ "$(wc -l <"$tmp/c/samples.ndjson")" -eq 16 ]
+too_noisy "pairs that are kept" || check "of pairs that are all kept" [ "$(grep -vc '"spoiled"' "$tmp/c/samples.ndjson")" -eq 16 ]
 
 # wrong NAME TEXT OPTION...
 wrong()
@@ -62,6 +62,8 @@ sed -i '1s/c$/another/' "$tmp/old/instructions.txt"
 wrong "counts of another compiler" 'of another, and .*; to make it: ci/baseline.sh' --baseline "$tmp/old" --candidate "$tmp/new"
 cp /bin/true "$tmp/old/faultline.new" && mv "$tmp/old/faultline.new" "$tmp/old/faultline"
 wrong "a program that is none" 'is not a faultline binary; to make it' --baseline "$tmp/old"
+printf '[run]\n' >"$tmp/job.ini"
+wrong "a job file" 'is a job file: versus compares two of them' --baseline "$tmp/job.ini"
 wrong "an unknown workload" 'unknown workload' --baseline memmap fault-anom
 run gate --baseline "$tmp/new" --candidate "$tmp/new" --out "$tmp/w" nothing
 echo "map x" >>"$tmp/new/host.txt"

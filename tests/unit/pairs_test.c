@@ -39,7 +39,7 @@ static void fill(struct pairs *pairs, const char *name, size_t count, const doub
 	struct worker random = { .seed = 77 + pairs->count };
 
 	for (size_t i = 0; i < count; i++) {
-		struct pairs_sample a, other;
+		struct pairs_sample a = { 0 }, other = { 0 };
 
 		for (unsigned m = 0; m < PAIRS_METRICS; m++) {
 			double drift = 10 + 0.01 * (double)i;
@@ -196,6 +196,105 @@ static void test_swapped(void **state)
 	pairs_release(&pairs);
 }
 
+/* One clean pair less than a verdict takes, and as many spoiled ones as it likes. */
+static void test_too_noisy(void **state)
+{
+	const double shift[PAIRS_METRICS] = { -0.3, 0.3, 0.3, 0.3 };
+	struct pairs_finding f[PAIRS_METRICS];
+	struct findings all = { .rule = &rule, .findings = f };
+	struct pairs pairs = { 0 };
+	char text[256];
+
+	(void)state;
+	fill(&pairs, "x", PAIRS_MIN - 1, shift, 0.001);
+	all.pairs = &pairs;
+	judge(&pairs, &rule, f);
+	assert_false(pairs_too_noisy(pairs.benchmarks));
+	assert_string_equal(pairs_reason(pairs.benchmarks, PAIRS_THROUGHPUT, f, text, sizeof(text)),
+			    "7 pairs, and at least 8 are needed");
+	assert_string_equal(findings_noisy(&pairs, text, sizeof(text)), "");
+	pairs.benchmarks->spoiled[SAMPLE_LOST] = 4;
+	pairs.benchmarks->spoiled[SAMPLE_THROTTLED] = 1;
+	judge(&pairs, &rule, f);
+	assert_int_equal(findings_code(&all), CODE_UNDECIDED);
+	assert_true(pairs_too_noisy(pairs.benchmarks));
+	assert_string_equal(findings_noisy(&pairs, text, sizeof(text)),
+			    "x: the machine was too noisy (spoiled of 12 pairs 5: lost time 4, "
+			    "throttling 1)");
+	/* With clean pairs enough they decide, however many were spoiled. */
+	pairs_release(&pairs);
+	fill(&pairs, "x", 2 * PAIRS_MIN, shift, 0.001);
+	pairs.benchmarks->spoiled[SAMPLE_LOST] = 99;
+	judge(&pairs, &rule, f);
+	assert_false(pairs_too_noisy(pairs.benchmarks));
+	assert_int_equal(f[PAIRS_THROUGHPUT].verdict, PAIRS_REGRESSED);
+	assert_string_equal(pairs_reason(pairs.benchmarks, PAIRS_THROUGHPUT, f, text, sizeof(text)),
+			    "");
+	pairs_release(&pairs);
+}
+
+/* Times of those that kept the rate are not compared if a tenth did not; throughput is. */
+static void test_rate_missed(void **state)
+{
+	const double shift[PAIRS_METRICS] = { -0.3, 0, 0, 0 };
+	struct pairs_finding f[PAIRS_METRICS];
+	struct pairs pairs = { 0 };
+	struct pairs_sample missed;
+	char text[256];
+
+	(void)state;
+	fill(&pairs, "x", 18, shift, 0.001);
+	judge(&pairs, &rule, f);
+	assert_int_equal(f[PAIRS_P99].verdict, PAIRS_SAME);
+	missed = pairs.benchmarks->b[0];
+	missed.rate_missed = true;
+	for (unsigned m = PAIRS_THROUGHPUT + 1; m < PAIRS_METRICS; m++)
+		missed.value[m] = NAN;
+	pairs_add(pairs.benchmarks, &pairs.benchmarks->a[0], &missed);
+	judge(&pairs, &rule, f);
+	assert_int_equal(f[PAIRS_P99].verdict, PAIRS_SAME);
+	pairs_add(pairs.benchmarks, &pairs.benchmarks->a[0], &missed);
+	judge(&pairs, &rule, f);
+	assert_int_equal(f[PAIRS_THROUGHPUT].verdict, PAIRS_REGRESSED);
+	for (unsigned m = PAIRS_THROUGHPUT + 1; m < PAIRS_METRICS; m++) {
+		assert_int_equal(f[m].verdict, PAIRS_UNDECIDED);
+		assert_int_equal(f[m].pairs, 18);
+		assert_string_equal(pairs_reason(pairs.benchmarks, m, &f[m], text, sizeof(text)),
+				    "rate not reached (in 20 pairs: by A 0 times, by B 2)");
+	}
+	assert_string_equal(pairs_reason(pairs.benchmarks, PAIRS_THROUGHPUT, f, text, sizeof(text)),
+			    "");
+	pairs_release(&pairs);
+}
+
+static void test_spoiled_lines(void **state)
+{
+	const struct pairs_sample sample = { .value = { 1, 2, 3, 0.001 } };
+	struct sample_noise noise[2] = { sample_noise_unknown, sample_noise_unknown };
+	char path[] = "/tmp/pairs_test.XXXXXX", error[256] = "";
+	FILE *file = fdopen(mkstemp(path), "w");
+	struct pairs pairs = { 0 };
+
+	(void)state;
+	assert_non_null(file);
+	for (size_t i = 0; i < 3; i++) {
+		json_t *line;
+
+		noise[1].lost_part = i == 1 ? 0.9 : 0.1;
+		line = pairs_line("x", i, false, &sample, &sample, noise);
+		json_dumpf(line, file, JSON_COMPACT);
+		fputc('\n', file);
+		json_decref(line);
+	}
+	fclose(file);
+	assert_int_equal(pairs_read(&pairs, path, error, sizeof(error)), 0);
+	assert_int_equal(pairs.count, 1);
+	assert_int_equal(pairs.benchmarks[0].count, 2);
+	assert_int_equal(pairs.benchmarks[0].spoiled[SAMPLE_LOST], 1);
+	unlink(path);
+	pairs_release(&pairs);
+}
+
 static void read_text(const char *text, int wanted, const char *place)
 {
 	char path[] = "/tmp/pairs_test.XXXXXX", error[256] = "";
@@ -231,6 +330,7 @@ static void test_broken_lines(void **state)
 	read_text("{\"benchmark\":\"x\",\"a\":{\"p50\":NaN},\"b\":{}}\n", -EBADMSG, ":1:");
 	read_text("{\"benchmark\":7,\"a\":{},\"b\":{}}\n", -EBADMSG, ":1:");
 	read_text("{\"benchmark\":\"x\",\"a\":{},\"b\":[]}\n", -EBADMSG, ":1:");
+	read_text("{\"benchmark\":\"x\",\"spoiled\":\"tea\",\"a\":{},\"b\":{}}\n", -EBADMSG, ":1:");
 	read_text("[]\n", -EBADMSG, ":1:");
 }
 
@@ -264,10 +364,12 @@ static void test_precision(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_verdicts),     cmocka_unit_test(test_allowed),
-		cmocka_unit_test(test_not_decided),  cmocka_unit_test(test_family),
-		cmocka_unit_test(test_swapped),	     cmocka_unit_test(test_broken_lines),
-		cmocka_unit_test(test_missing_file), cmocka_unit_test(test_precision),
+		cmocka_unit_test(test_verdicts),      cmocka_unit_test(test_allowed),
+		cmocka_unit_test(test_not_decided),   cmocka_unit_test(test_family),
+		cmocka_unit_test(test_swapped),	      cmocka_unit_test(test_broken_lines),
+		cmocka_unit_test(test_missing_file),  cmocka_unit_test(test_precision),
+		cmocka_unit_test(test_too_noisy),     cmocka_unit_test(test_rate_missed),
+		cmocka_unit_test(test_spoiled_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
