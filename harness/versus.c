@@ -140,8 +140,7 @@ static bool take(struct versus *v, struct unit *unit, bool b_first, uint64_t see
 							  .context = v },
 					     .sample = &samples[which] };
 		if (v->jobs)
-			taking[i].request.arguments =
-				v->jobs->list[unit->number].arguments[which];
+			taking[i].request.arguments = v->jobs->list[unit->number].arguments[which];
 	}
 	if (!v->halves->count)
 		return begin(v, unit, &taking[0]) && end(v, unit, &taking[0]) &&
