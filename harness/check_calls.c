@@ -392,70 +392,92 @@ static uint64_t kernel_page(const void *at)
 }
 
 /* Faults in 4 MiB with 2 MiB pages in them, and asks which pages they became. */
-static bool size_of(struct check_run *run, struct check_subject *s, const char *pages,
-		    uint64_t least)
+/* What is asked of a page class. */
+struct size_class {
+	const char *pages;
+	uint64_t needs; /* capability */
+	uint64_t least; /* bytes of a page */
+	bool is_certain; /* hugetlb: what is said can be read back from the kernel */
+};
+
+#define SIZE_PLACES 16
+
+/* One page of the host that is smaller than it is said to be. */
+static bool is_really(struct check_run *run, struct check_subject *s, const struct size_class *c,
+		      uint64_t at, uint64_t size)
 {
-	const struct translator_map_options o = { .address = 2 * MIB,
-						  .length = 4 * MIB,
+	uint8_t byte = 1;
+	void *host = s->t->host_address(s->spaces[0], at);
+
+	if (host && !check_touch(host, true, &byte) && kernel_page(host) &&
+	    kernel_page(host) < c->least)
+		return fail(run, "pages=%s: said to be %lu bytes, and is %lu", c->pages,
+			    (unsigned long)size, (unsigned long)kernel_page(host));
+	return true;
+}
+
+/* The size of the page at `at`, which is there, and where it is in its large one. */
+static bool is_of_size(struct check_run *run, struct check_subject *s, const struct size_class *c,
+		       uint64_t at, unsigned *small)
+{
+	struct translator_translation found;
+	uint64_t size = 0;
+	int node;
+
+	if (s->t->lookup(s->spaces[0], at, 2, &found))
+		return fail(run, "pages=%s: a page that was faulted in is not found", c->pages);
+	run->outcome->tried++;
+	if (s->t->placement(s->engine, found.file, found.offset, &size, &node))
+		return true;
+	if (c->least == PAGE && size != PAGE)
+		return fail(run, "pages=%s: a page of %lu bytes", c->pages, (unsigned long)size);
+	*small += size < c->least;
+	if (size < c->least || c->least == PAGE)
+		return true;
+	if ((found.offset ^ at) & (c->least - PAGE))
+		return fail(run, "pages=%s: a small page at an odd place of a large one", c->pages);
+	return !s->geometry.touch || !c->is_certain || is_really(run, s, c, at, size);
+}
+
+static bool size_of(struct check_run *run, struct check_subject *s, const struct size_class *c)
+{
+	/* Of 1 GiB there may be one. */
+	uint64_t unit = c->least > 2 * MIB ? c->least : 2 * MIB;
+	const struct translator_map_options o = { .address = unit,
+						  .length = unit > 2 * MIB ? unit : 2 * unit,
 						  .perms = 3 };
-	struct translator_space *space;
+	uint64_t step = o.length / SIZE_PLACES;
 	struct translator_stat stat;
 	unsigned small = 0;
 
-	if (s->t->space_create(s->engine, 16 * MIB, &s->spaces[0]))
+	if (s->t->space_create(s->engine, 8 * unit, &s->spaces[0]))
 		return fail(run, "no space");
-	space = s->spaces[0];
-	if (s->t->map(space, &o))
+	if (s->t->map(s->spaces[0], &o))
 		return fail(run, "nothing can be mapped");
-	for (uint64_t at = 2 * MIB; at < 6 * MIB; at += PAGE) {
-		struct translator_translation found;
-		uint64_t size = 0;
-		int node;
-
-		if (s->t->fault(space, at, 2) || s->t->lookup(space, at, 2, &found))
-			return fail(run, "pages=%s: a fault fails", pages);
-		if (at % (64 * PAGE))
-			continue;
-		run->outcome->tried++;
-		if (s->t->placement(s->engine, found.file, found.offset, &size, &node))
-			continue;
-		if (least == PAGE && size != PAGE)
-			return fail(run, "pages=%s: a page of %lu bytes", pages,
-				    (unsigned long)size);
-		small += size < least;
-		if (least > PAGE && size >= least && (found.offset ^ at) & (least - PAGE))
-			return fail(run, "pages=%s: a small page at an odd place of a large one",
-				    pages);
-		/* The kernel has the last word, where it can be asked. */
-		if (s->geometry.touch && strcmp(pages, "2m") == 0 && size >= least) {
-			uint8_t byte = 1;
-			void *host = s->t->host_address(space, at);
-
-			if (host && !check_touch(host, true, &byte) && kernel_page(host) &&
-			    kernel_page(host) < least)
-				return fail(run, "pages=%s: said to be %lu bytes, and is %lu",
-					    pages, (unsigned long)size,
-					    (unsigned long)kernel_page(host));
-		}
+	for (uint64_t at = o.address; at < o.address + o.length; at += step / 64) {
+		if (s->t->fault(s->spaces[0], at, 2))
+			return fail(run, "pages=%s: a fault fails", c->pages);
+		if (at % step == 0 && !is_of_size(run, s, c, at, &small))
+			return false;
 	}
 	memset(&stat, 0xff, sizeof(stat));
 	if (small && (!s->t->stat || s->t->stat(s->engine, &stat) || !stat.fallbacks))
 		return fail(run,
-			    "pages=%s: %u of 64 places have pages below %lu bytes, and no "
+			    "pages=%s: %u of %u places have pages below %lu bytes, and no "
 			    "fallback is counted",
-			    pages, small, (unsigned long)least);
+			    c->pages, small, SIZE_PLACES, (unsigned long)c->least);
 	return true;
 }
 
 bool check_run_sizes(struct check_run *run, const void *data)
 {
-	static const struct {
-		const char *pages;
-		uint64_t needs, least;
-	} classes[] = { { "4k", 0, PAGE },
-			{ "thp", TRANSLATOR_CAN_THP, 2 * MIB },
-			{ "2m", TRANSLATOR_CAN_HUGE_2M, 2 * MIB } };
-	const char *lacking = "";
+	static const struct size_class classes[] = {
+		{ "4k", 0, PAGE, false },
+		{ "thp", TRANSLATOR_CAN_THP, 2 * MIB, false },
+		{ "2m", TRANSLATOR_CAN_HUGE_2M, 2 * MIB, true },
+		{ "1g", TRANSLATOR_CAN_HUGE_1G, 1024 * MIB, true },
+	};
+	char lacking[40] = "";
 	bool skipped;
 
 	(void)data;
@@ -465,8 +487,9 @@ bool check_run_sizes(struct check_run *run, const void *data)
 			 "it does not say where pages are (placement)");
 		return true;
 	}
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
 		struct check_geometry geometry = plain;
+		size_t used = strlen(lacking);
 		struct check_subject s;
 
 		if (classes[i].needs & ~run->t->capabilities)
@@ -476,10 +499,11 @@ bool check_run_sizes(struct check_run *run, const void *data)
 		if (!open_engine(run, &s, &geometry, &skipped)) {
 			if (!skipped)
 				return false;
-			lacking = classes[i].pages;
+			snprintf(lacking + used, sizeof(lacking) - used, "%s%s",
+				 used ? " and " : "", classes[i].pages);
 			continue;
 		}
-		if (!size_of(run, &s, classes[i].pages, classes[i].least) || !close_engine(run, &s))
+		if (!size_of(run, &s, &classes[i]) || !close_engine(run, &s))
 			return false;
 	}
 	run->outcome->status = CHECK_PASSED;

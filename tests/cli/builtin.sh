@@ -17,6 +17,20 @@ if [ "$code" -eq 4 ]; then
 else
 	expect "memmap conforms with userfaultfd" 0 '^memmap:as=uffd: conforms'
 fi
+# A page of 1 GiB, if this machine can spare one.
+pool=/sys/kernel/mm/hugepages/hugepages-1048576kB
+add_gigantic()
+{
+	echo $(($(cat $pool/nr_hugepages) + $1)) >$pool/nr_hugepages
+} 2>/dev/null
+free=$(cat $pool/free_hugepages 2>/dev/null)
+if add_gigantic 1 && [ "$(cat $pool/free_hugepages)" -gt "$free" ]; then
+	run check memmap --only page-sizes
+	expect "pages of 1 GiB are" 0 '^pass +page-sizes +[0-9.]+ s( *$|  without pages=2m, )'
+	add_gigantic -1
+else
+	skip "pages of 1 GiB are" "this machine has none to spare"
+fi
 run check memmap:fault_ahead=64k:alloc_unit=16k:map_unit=32k --quick
 expect "memmap conforms with fault-ahead" 0 'conforms'
 run check memmap:fault_ahead=3k --quick
