@@ -17,6 +17,7 @@
 
 #include "engine/mm_numa.h"
 #include "engine/space_range.h"
+#include "engine/test_points.h"
 
 struct migration {
 	struct mm_space *s;
@@ -104,6 +105,7 @@ static void move_unit(const struct migration *m, struct map_unit *u, struct unit
 		d->huge_pages = (uint32_t)span;
 		unit_deposit(m->s, to, unit_take_deposit(m->s, from));
 	}
+	MM_TEST_POINT(space_migrate_copied); /* entries held */
 }
 
 int mm_move(struct mm_space *s, uint64_t address, uint64_t length, int node, bool even_there,
