@@ -198,7 +198,8 @@ case_matrix()
 		[["l3", 8], ["other-package", 16], ["smt", 4]]' "$dir/result.json"
 }
 
-# The first pair is not counted, and of the four others A has each half twice.
+# The first pair is not counted, and of each two that follow A has each half once: of four others,
+# or more if noise spoils some, it has each half twice at least.
 ran_in_halves()
 {
 	awk '{ times[$1 " " $2]++; begin[NR] = $3; end[NR] = $4; cpus[NR] = $2 }
@@ -206,8 +207,8 @@ ran_in_halves()
 			for (i = 1; i < NR; i += 2)
 				if (cpus[i] == cpus[i + 1] || begin[i] > end[i + 1] || begin[i + 1] > end[i])
 					exit 1
-			exit NR != 10 || times["A 0-3"] != 3 || times["A 4-7"] != 2 ||
-				times["B 0-3"] != 2 || times["B 4-7"] != 3
+			exit NR < 10 || times["A 0-3"] < 2 || times["A 4-7"] < 2 ||
+				times["B 0-3"] < 2 || times["B 4-7"] < 2
 		}' "$tmp/ran"
 }
 
