@@ -6,8 +6,8 @@
  *
  * What breaks without the rules. The host must show nothing of a page from before its bytes are
  * copied: a store after that would go to the page that is about to be dropped. And the entry stays
- * held until it names the new page: a copy of the kernel's, or a fork, in between would meet the old
- * one.
+ * held until it names the new page: a copy of the kernel's, or a fork, in between would meet the
+ * old one.
  */
 #include "tests/unit/space_fixture.h"
 
