@@ -13,10 +13,10 @@
 #include "harness/comparison.h"
 #include "harness/env.h"
 #include "harness/floors.h"
+#include "harness/json_set.h"
 #include "harness/result_noise.h"
 #include "harness/result_time.h"
 
-#define CURVE_PER_HALF 5
 #define NOT_MEASURED "not measured"
 #define DENSE_PAGES 16384
 
@@ -27,34 +27,6 @@ const char *const result_flag_names[] = {
 	"emulated_hardware",  "as_mismatch",   NULL,
 };
 
-static void set(json_t *object, const char *key, json_t *value)
-{
-	json_object_set_new(object, key, value);
-}
-
-/* null, and why in <key>_reason. */
-static void set_missing(json_t *object, const char *key, const char *reason)
-{
-	char name[96];
-
-	set(object, key, json_null());
-	snprintf(name, sizeof(name), "%s_reason", key);
-	set(object, name, json_string(reason));
-}
-
-static void set_number(json_t *object, const char *key, double value, const char *reason)
-{
-	if (isfinite(value))
-		set(object, key, json_real(value));
-	else
-		set_missing(object, key, reason);
-}
-
-static json_t *integer(uint64_t value)
-{
-	return json_integer((json_int_t)value);
-}
-
 static json_t *flags_json(unsigned flags)
 {
 	json_t *list = json_array();
@@ -64,53 +36,6 @@ static json_t *flags_json(unsigned flags)
 			json_array_append_new(list, json_string(result_flag_names[bit]));
 	}
 	return list;
-}
-
-static json_t *latency_json(const struct histogram *h, bool with_curve)
-{
-	struct histogram_point points[HISTOGRAM_CURVE_MAX];
-	json_t *latency = json_object(), *curve = json_array();
-	size_t count = histogram_curve(h, CURVE_PER_HALF, points, HISTOGRAM_CURVE_MAX);
-
-	set(latency, "n", integer(histogram_count(h)));
-	set(latency, "min", json_real(histogram_min_ns(h)));
-	set(latency, "p50", json_real(histogram_percentile_ns(h, 50)));
-	set(latency, "p90", json_real(histogram_percentile_ns(h, 90)));
-	set(latency, "p99", json_real(histogram_percentile_ns(h, 99)));
-	set(latency, "p999", json_real(histogram_percentile_ns(h, 99.9)));
-	set(latency, "p9999", json_real(histogram_percentile_ns(h, 99.99)));
-	set(latency, "max", json_real(histogram_max_ns(h)));
-	set(latency, "mean", json_real(histogram_mean_ns(h)));
-	for (size_t i = 0; i < count; i++)
-		json_array_append_new(curve,
-				      json_pack("[f,f]", points[i].percentile, points[i].ns));
-	if (with_curve)
-		set(latency, "curve", curve);
-	else
-		json_decref(curve);
-	return latency;
-}
-
-static void set_latency(json_t *object, const struct histogram *h)
-{
-	if (h && histogram_count(h))
-		set(object, "latency", latency_json(h, true));
-	else
-		set_missing(object, "latency", NOT_MEASURED);
-}
-
-/* p50, p99 and n of a histogram that may be NULL. */
-static void set_quantiles(json_t *object, const struct histogram *h)
-{
-	if (!h || !histogram_count(h)) {
-		set(object, "n", json_integer(0));
-		set_missing(object, "p50", NOT_MEASURED);
-		set_missing(object, "p99", NOT_MEASURED);
-		return;
-	}
-	set(object, "n", integer(histogram_count(h)));
-	set(object, "p50", json_real(histogram_percentile_ns(h, 50)));
-	set(object, "p99", json_real(histogram_percentile_ns(h, 99)));
 }
 
 static double worker_ops_per_s(const struct result_worker *w)
@@ -130,11 +55,11 @@ static json_t *throughput_json(const struct result_benchmark *b, int role)
 		json_array_append_new(samples, env_number(values[i]));
 	}
 	median = result_median(values, b->sample_count);
-	set_number(throughput, "ops_per_s", median, NOT_MEASURED);
-	set_number(throughput, "min", b->sample_count ? values[0] : NAN, NOT_MEASURED);
-	set_number(throughput, "max", b->sample_count ? values[b->sample_count - 1] : NAN,
-		   NOT_MEASURED);
-	set(throughput, "samples", samples);
+	json_set_number(throughput, "ops_per_s", median, NOT_MEASURED);
+	json_set_number(throughput, "min", b->sample_count ? values[0] : NAN, NOT_MEASURED);
+	json_set_number(throughput, "max", b->sample_count ? values[b->sample_count - 1] : NAN,
+			NOT_MEASURED);
+	json_set(throughput, "samples", samples);
 	free(values);
 	return throughput;
 }
@@ -146,17 +71,17 @@ static json_t *roles_json(const struct result_benchmark *b)
 	for (int r = 0; r < WORKLOAD_MAX_ROLES && b->plan->workload->roles[r].name; r++) {
 		json_t *role = json_object(), *throughput = throughput_json(b, r);
 
-		set(role, "name", json_string(b->plan->workload->roles[r].name));
-		set(role, "threads", integer(b->plan->role_threads[r]));
+		json_set(role, "name", json_string(b->plan->workload->roles[r].name));
+		json_set(role, "threads", json_count(b->plan->role_threads[r]));
 		if (b->sample_count) {
-			set(role, "ops_per_s",
-			    json_incref(json_object_get(throughput, "ops_per_s")));
-			set(role, "batch", integer(b->batch[r]));
+			json_set(role, "ops_per_s",
+				 json_incref(json_object_get(throughput, "ops_per_s")));
+			json_set(role, "batch", json_count(b->batch[r]));
 		} else {
-			set_missing(role, "ops_per_s", NOT_MEASURED);
-			set_missing(role, "batch", NOT_MEASURED);
+			json_set_missing(role, "ops_per_s", NOT_MEASURED);
+			json_set_missing(role, "batch", NOT_MEASURED);
 		}
-		set_latency(role, b->latency[r]);
+		json_set_latency(role, "latency", b->latency[r], NOT_MEASURED);
 		json_array_append_new(list, role);
 		json_decref(throughput);
 	}
@@ -178,9 +103,9 @@ static json_t *locality_json(const struct result_benchmark *b)
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if (kinds[i].count)
-			set(all, kinds[i].name,
-			    json_pack("{s:o, s:o}", "count", integer(kinds[i].count), "local",
-				      integer(kinds[i].local)));
+			json_set(all, kinds[i].name,
+				 json_pack("{s:o, s:o}", "count", json_count(kinds[i].count),
+					   "local", json_count(kinds[i].local)));
 	}
 	return all;
 }
@@ -193,29 +118,29 @@ static json_t *placement_json(const struct result_benchmark *b)
 	char name[16];
 
 	for (unsigned i = 0; i < b->plan->threads; i++) {
-		json_array_append_new(cpus, integer(b->plan->cpus[i]));
+		json_array_append_new(cpus, json_count(b->plan->cpus[i]));
 		json_array_append_new(threads, json_pack("{s:i, s:i}", "cpu", b->workers[i].cpu,
 							 "node", b->workers[i].node));
 	}
-	set(asked, "place", json_string(b->plan->options->text[OPTION_PLACE]));
-	set(asked, "cpus", cpus);
-	set(asked, "mem", json_string(b->plan->options->text[OPTION_MEM]));
-	set(asked, "pages", json_string(b->plan->pages_asked));
-	set(asked, "as", json_string(b->plan->as_asked));
-	set(got, "as", json_string(b->plan->as));
+	json_set(asked, "place", json_string(b->plan->options->text[OPTION_PLACE]));
+	json_set(asked, "cpus", cpus);
+	json_set(asked, "mem", json_string(b->plan->options->text[OPTION_MEM]));
+	json_set(asked, "pages", json_string(b->plan->pages_asked));
+	json_set(asked, "as", json_string(b->plan->as_asked));
+	json_set(got, "as", json_string(b->plan->as));
 	if (b->plan->as_reason)
-		set(got, "as_reason", json_string(b->plan->as_reason));
+		json_set(got, "as_reason", json_string(b->plan->as_reason));
 	if (b->sample_count) {
-		set(got, "threads", threads);
+		json_set(got, "threads", threads);
 	} else {
-		set_missing(got, "threads", NOT_MEASURED);
+		json_set_missing(got, "threads", NOT_MEASURED);
 		json_decref(threads);
 	}
-	set(got, "locality", locality_json(b));
+	json_set(got, "locality", locality_json(b));
 	if (!b->kernel_page_size) {
-		set_missing(got, "pages_per_node", reason);
-		set_missing(got, "asked_node", reason);
-		set_missing(got, "kernel_page_size", reason);
+		json_set_missing(got, "pages_per_node", reason);
+		json_set_missing(got, "asked_node", reason);
+		json_set_missing(got, "kernel_page_size", reason);
 		json_decref(nodes);
 		return json_pack("{s:o, s:o}", "asked", asked, "got", got);
 	}
@@ -223,16 +148,16 @@ static json_t *placement_json(const struct result_benchmark *b)
 		if (!b->pages_per_node[n])
 			continue;
 		snprintf(name, sizeof(name), "%u", n);
-		set(nodes, name, integer(b->pages_per_node[n]));
+		json_set(nodes, name, json_count(b->pages_per_node[n]));
 	}
-	set(got, "pages_per_node", nodes);
+	json_set(got, "pages_per_node", nodes);
 	if (b->pages_asked)
-		set(got, "asked_node",
-		    json_pack("{s:o, s:o}", "pages", integer(b->pages_asked), "elsewhere",
-			      integer(b->pages_elsewhere)));
+		json_set(got, "asked_node",
+			 json_pack("{s:o, s:o}", "pages", json_count(b->pages_asked), "elsewhere",
+				   json_count(b->pages_elsewhere)));
 	else
-		set_missing(got, "asked_node", "no node is asked of these pages");
-	set(got, "kernel_page_size", integer(b->kernel_page_size));
+		json_set_missing(got, "asked_node", "no node is asked of these pages");
+	json_set(got, "kernel_page_size", json_count(b->kernel_page_size));
 	return json_pack("{s:o, s:o}", "asked", asked, "got", got);
 }
 
@@ -244,11 +169,11 @@ static json_t *per_cpu_json(const struct result_benchmark *b)
 		const struct result_worker *w = &b->workers[i];
 		json_t *cpu = json_object();
 
-		set(cpu, "cpu", json_integer(w->cpu));
-		set(cpu, "node", json_integer(w->node));
-		set(cpu, "role", json_string(b->plan->workload->roles[w->role].name));
-		set_number(cpu, "ops_per_s", worker_ops_per_s(w), "no operation was done");
-		set_quantiles(cpu, w->latency);
+		json_set(cpu, "cpu", json_integer(w->cpu));
+		json_set(cpu, "node", json_integer(w->node));
+		json_set(cpu, "role", json_string(b->plan->workload->roles[w->role].name));
+		json_set_number(cpu, "ops_per_s", worker_ops_per_s(w), "no operation was done");
+		json_set_quantiles(cpu, w->latency, NOT_MEASURED);
 		json_array_append_new(list, cpu);
 	}
 	return list;
@@ -294,8 +219,8 @@ static json_t *per_distance_json(const struct result *result, const struct resul
 		if (!classes[c])
 			continue;
 		class = json_object();
-		set(class, "class", json_string(topology_distance_name(c)));
-		set_quantiles(class, classes[c]);
+		json_set(class, "class", json_string(topology_distance_name(c)));
+		json_set_quantiles(class, classes[c], NOT_MEASURED);
 		json_array_append_new(list, class);
 		histogram_destroy(classes[c]);
 	}
@@ -311,12 +236,12 @@ static json_t *pairs_json(const struct result *result, const struct result_bench
 		const struct topology_pu *c = topology_find(result->topology, b->pairs[i].b);
 		json_t *pair = json_object();
 
-		set(pair, "cpu_a", integer(b->pairs[i].a));
-		set(pair, "cpu_b", integer(b->pairs[i].b));
-		set(pair, "distance",
-		    a && c ? json_string(topology_distance_name(topology_distance(a, c)))
-			   : json_null());
-		set_quantiles(pair, b->pairs[i].latency);
+		json_set(pair, "cpu_a", json_count(b->pairs[i].a));
+		json_set(pair, "cpu_b", json_count(b->pairs[i].b));
+		json_set(pair, "distance",
+			 a && c ? json_string(topology_distance_name(topology_distance(a, c)))
+				: json_null());
+		json_set_quantiles(pair, b->pairs[i].latency, NOT_MEASURED);
 		json_array_append_new(list, pair);
 	}
 	return list;
@@ -329,9 +254,9 @@ static json_t *per_node_json(const struct result_benchmark *b)
 	for (size_t i = 0; i < b->node_count; i++) {
 		json_t *cell = json_object();
 
-		set(cell, "cpu", integer(b->nodes[i].a));
-		set(cell, "node", integer(b->nodes[i].b));
-		set_quantiles(cell, b->nodes[i].latency);
+		json_set(cell, "cpu", json_count(b->nodes[i].a));
+		json_set(cell, "node", json_count(b->nodes[i].b));
+		json_set_quantiles(cell, b->nodes[i].latency, NOT_MEASURED);
 		json_array_append_new(list, cell);
 	}
 	return list;
@@ -355,10 +280,10 @@ static json_t *fairness_json(const struct result_benchmark *b)
 		most = rate > most ? rate : most;
 		count++;
 	}
-	set_number(fairness, "jain", squares > 0 ? sum * sum / (count * squares) : NAN,
-		   NOT_MEASURED);
-	set_number(fairness, "min_ops_per_s", least, NOT_MEASURED);
-	set_number(fairness, "max_ops_per_s", count ? most : NAN, NOT_MEASURED);
+	json_set_number(fairness, "jain", squares > 0 ? sum * sum / (count * squares) : NAN,
+			NOT_MEASURED);
+	json_set_number(fairness, "min_ops_per_s", least, NOT_MEASURED);
+	json_set_number(fairness, "max_ops_per_s", count ? most : NAN, NOT_MEASURED);
 	return fairness;
 }
 
@@ -371,7 +296,7 @@ static json_t *unavailable(const char *reason)
 static json_t *known(uint64_t value)
 {
 	return value == TRANSLATOR_UNKNOWN ? unavailable("the translator does not say")
-					   : integer(value);
+					   : json_count(value);
 }
 
 static void set_stat(json_t *counters, const struct result_benchmark *b)
@@ -381,28 +306,28 @@ static void set_stat(json_t *counters, const struct result_benchmark *b)
 						   : "a floor has no translator";
 
 	if (!b->has_stat) {
-		set(counters, "metadata_bytes", unavailable(reason));
-		set(counters, "live_pages", unavailable(reason));
+		json_set(counters, "metadata_bytes", unavailable(reason));
+		json_set(counters, "live_pages", unavailable(reason));
 		return;
 	}
-	set(counters, "live_pages", known(b->stat.live_pages));
-	set(counters, "metadata_bytes", known(b->stat.metadata_bytes));
+	json_set(counters, "live_pages", known(b->stat.live_pages));
+	json_set(counters, "metadata_bytes", known(b->stat.metadata_bytes));
 	/* Read in the middle of a round: of few pages the fixed cost is what would be seen. */
 	if (b->stat.live_pages == TRANSLATOR_UNKNOWN ||
 	    b->stat.metadata_bytes == TRANSLATOR_UNKNOWN)
-		set(counters, "metadata_bytes_per_page", known(TRANSLATOR_UNKNOWN));
+		json_set(counters, "metadata_bytes_per_page", known(TRANSLATOR_UNKNOWN));
 	else if (b->stat.live_pages >= DENSE_PAGES)
-		set(counters, "metadata_bytes_per_page",
-		    json_real((double)b->stat.metadata_bytes / (double)b->stat.live_pages));
+		json_set(counters, "metadata_bytes_per_page",
+			 json_real((double)b->stat.metadata_bytes / (double)b->stat.live_pages));
 	else
-		set(counters, "metadata_bytes_per_page",
-		    unavailable("too few pages were live when it was read"));
-	set(counters, "host_mappings", known(b->stat.host_mappings));
-	set(counters, "host_unmappings", known(b->stat.host_unmappings));
-	set(counters, "demotions", known(b->stat.demotions));
-	set(counters, "fallbacks", known(b->stat.fallbacks));
-	set(counters, "zeroed_pages", known(b->stat.zeroed_pages));
-	set(counters, "references", known(b->stat.references));
+		json_set(counters, "metadata_bytes_per_page",
+			 unavailable("too few pages were live when it was read"));
+	json_set(counters, "host_mappings", known(b->stat.host_mappings));
+	json_set(counters, "host_unmappings", known(b->stat.host_unmappings));
+	json_set(counters, "demotions", known(b->stat.demotions));
+	json_set(counters, "fallbacks", known(b->stat.fallbacks));
+	json_set(counters, "zeroed_pages", known(b->stat.zeroed_pages));
+	json_set(counters, "references", known(b->stat.references));
 }
 
 static json_t *counters_json(const struct result *result, const struct result_benchmark *b)
@@ -412,15 +337,15 @@ static json_t *counters_json(const struct result *result, const struct result_be
 
 	set_stat(counters, b);
 	if (b->sample_count) {
-		set(counters, "rss_anon_bytes", json_integer((json_int_t)b->rss_anon));
-		set(counters, "involuntary_switches", integer(b->preempted));
+		json_set(counters, "rss_anon_bytes", json_integer((json_int_t)b->rss_anon));
+		json_set(counters, "involuntary_switches", json_count(b->preempted));
 		result_noise_counters(counters, b);
 	}
 	if (control.pairs)
-		set(counters, "scaling_vs_control", json_real(control.median));
+		json_set(counters, "scaling_vs_control", json_real(control.median));
 	else
-		set(counters, "scaling_vs_control",
-		    unavailable("needs floor-radix and a run with fewer threads"));
+		json_set(counters, "scaling_vs_control",
+			 unavailable("needs floor-radix and a run with fewer threads"));
 	return counters;
 }
 
@@ -460,9 +385,9 @@ static json_t *versus_json(const struct result *result, const struct result_benc
 			   "benchmark", c.first->plan->name, "ratio", c.ratio, "pairs",
 			   (json_int_t)c.pairs);
 	if (c.has_interval)
-		set(versus, "interval", json_pack("[f,f]", c.low, c.high));
+		json_set(versus, "interval", json_pack("[f,f]", c.low, c.high));
 	else
-		set_missing(versus, "interval", "needs at least 3 repetitions of both");
+		json_set_missing(versus, "interval", "needs at least 3 repetitions of both");
 	return versus;
 }
 
@@ -471,13 +396,13 @@ static json_t *verify_json(const struct result_benchmark *b)
 	json_t *verify = json_object();
 
 	if (b->error[0] || b->verified)
-		set(verify, "ok", json_boolean(b->verified));
+		json_set(verify, "ok", json_boolean(b->verified));
 	else
-		set_missing(verify, "ok",
-			    !b->sample_count	  ? NOT_MEASURED
-			    : b->plan->translator ? "there is nothing to verify"
-						  : "a floor computes nothing");
-	set(verify, "error", b->error[0] ? json_string(b->error) : json_null());
+		json_set_missing(verify, "ok",
+				 !b->sample_count      ? NOT_MEASURED
+				 : b->plan->translator ? "there is nothing to verify"
+						       : "a floor computes nothing");
+	json_set(verify, "error", b->error[0] ? json_string(b->error) : json_null());
 	return verify;
 }
 
@@ -488,41 +413,41 @@ static json_t *benchmark_json(const struct result *result, const struct result_b
 	json_t *o = json_object(), *params = json_object();
 
 	for (unsigned k = 0; k < 8 && w->params[k].name; k++)
-		set(params, w->params[k].name, integer(b->plan->params[k]));
-	set(o, "name", json_string(b->plan->name));
-	set(o, "workload", json_string(w->name));
-	set(o, "translator",
-	    b->plan->translator ? json_string(b->plan->translator->text) : json_null());
-	set(o, "is_floor", json_boolean(w->is_floor));
-	set(o, "description", json_string(w->description));
-	set(o, "operation", json_string(w->operation));
-	set(o, "pages_per_op", integer((w->pages_per_op ? w->pages_per_op : 1) * page));
-	set(o, "pages", json_string(b->plan->pages));
-	set(o, "as", json_string(b->plan->as));
-	set(o, "refs", json_string(b->plan->refs));
-	set(o, "params", params);
-	set(o, "placement", placement_json(b));
-	set(o, "threads", integer(b->plan->threads));
-	set(o, "repeats", integer(b->sample_count));
-	set(o, "throughput", throughput_json(b, -1));
-	set_latency(o, b->latency[0]);
+		json_set(params, w->params[k].name, json_count(b->plan->params[k]));
+	json_set(o, "name", json_string(b->plan->name));
+	json_set(o, "workload", json_string(w->name));
+	json_set(o, "translator",
+		 b->plan->translator ? json_string(b->plan->translator->text) : json_null());
+	json_set(o, "is_floor", json_boolean(w->is_floor));
+	json_set(o, "description", json_string(w->description));
+	json_set(o, "operation", json_string(w->operation));
+	json_set(o, "pages_per_op", json_count((w->pages_per_op ? w->pages_per_op : 1) * page));
+	json_set(o, "pages", json_string(b->plan->pages));
+	json_set(o, "as", json_string(b->plan->as));
+	json_set(o, "refs", json_string(b->plan->refs));
+	json_set(o, "params", params);
+	json_set(o, "placement", placement_json(b));
+	json_set(o, "threads", json_count(b->plan->threads));
+	json_set(o, "repeats", json_count(b->sample_count));
+	json_set(o, "throughput", throughput_json(b, -1));
+	json_set_latency(o, "latency", b->latency[0], NOT_MEASURED);
 	result_time_json(o, result, b);
-	set(o, "roles", roles_json(b));
-	set(o, "per_cpu", per_cpu_json(b));
-	set(o, "per_distance", per_distance_json(result, b));
-	set(o, "pairs", pairs_json(result, b));
-	set(o, "per_node", per_node_json(b));
-	set(o, "fairness", fairness_json(b));
-	set(o, "counters", counters_json(result, b));
+	json_set(o, "roles", roles_json(b));
+	json_set(o, "per_cpu", per_cpu_json(b));
+	json_set(o, "per_distance", per_distance_json(result, b));
+	json_set(o, "pairs", pairs_json(result, b));
+	json_set(o, "per_node", per_node_json(b));
+	json_set(o, "fairness", fairness_json(b));
+	json_set(o, "counters", counters_json(result, b));
 	result_noise_json(o, b);
-	set(o, "failure", b->failure ? json_incref(b->failure) : json_null());
-	set(o, "verify", verify_json(b));
-	set(o, "floor", floor_json(result, b));
-	set(o, "scaling", scaling_json(result, b));
-	set(o, "versus", versus_json(result, b));
-	set(o, "flags",
-	    flags_json(b->flags | (result->topology->synthetic ? RESULT_SYNTHETIC : 0) |
-		       (result->emulated ? RESULT_EMULATED_HARDWARE : 0)));
+	json_set(o, "failure", b->failure ? json_incref(b->failure) : json_null());
+	json_set(o, "verify", verify_json(b));
+	json_set(o, "floor", floor_json(result, b));
+	json_set(o, "scaling", scaling_json(result, b));
+	json_set(o, "versus", versus_json(result, b));
+	json_set(o, "flags",
+		 flags_json(b->flags | (result->topology->synthetic ? RESULT_SYNTHETIC : 0) |
+			    (result->emulated ? RESULT_EMULATED_HARDWARE : 0)));
 	return o;
 }
 
@@ -533,20 +458,20 @@ static json_t *run_json(const struct result *result)
 
 	for (int i = 0; i < result->argc; i++)
 		json_array_append_new(argv, json_string(result->argv[i]));
-	set(run, "id", json_string(result->id));
-	set(run, "start", json_string(result->start));
+	json_set(run, "id", json_string(result->id));
+	json_set(run, "start", json_string(result->start));
 	if (result->end[0])
-		set(run, "end", json_string(result->end));
+		json_set(run, "end", json_string(result->end));
 	else
-		set_missing(run, "end", "the run has not ended");
-	set(run, "argv", argv);
-	set(run, "seed", integer(result->options->seed));
-	set(run, "interrupted", json_boolean(result->interrupted));
-	set(run, "synthetic", json_boolean(result->topology->synthetic));
-	set(run, "label", json_string(label));
-	set(run, "duration_ns", integer(result->plan->duration_ns));
-	set(run, "repeat", integer(result->plan->repeat));
-	set(run, "exit_code", json_integer(result->exit_code));
+		json_set_missing(run, "end", "the run has not ended");
+	json_set(run, "argv", argv);
+	json_set(run, "seed", json_count(result->options->seed));
+	json_set(run, "interrupted", json_boolean(result->interrupted));
+	json_set(run, "synthetic", json_boolean(result->topology->synthetic));
+	json_set(run, "label", json_string(label));
+	json_set(run, "duration_ns", json_count(result->plan->duration_ns));
+	json_set(run, "repeat", json_count(result->plan->repeat));
+	json_set(run, "exit_code", json_integer(result->exit_code));
 	return run;
 }
 
@@ -556,31 +481,31 @@ static json_t *host_json(const struct result *result)
 	json_t *host = json_object(), *timer = json_object();
 	char text[256];
 
-	set(timer, "source", json_string(clock_source_name(clock->kind)));
-	set_number(timer, "hz", clock->hz, NOT_MEASURED);
-	set_number(timer, "step_ns", clock->step_ns, NOT_MEASURED);
-	set_number(timer, "pair_ns", clock->pair_ns, NOT_MEASURED);
+	json_set(timer, "source", json_string(clock_source_name(clock->kind)));
+	json_set_number(timer, "hz", clock->hz, NOT_MEASURED);
+	json_set_number(timer, "step_ns", clock->step_ns, NOT_MEASURED);
+	json_set_number(timer, "pair_ns", clock->pair_ns, NOT_MEASURED);
 	if (result->end[0]) {
-		set(timer, "verified", json_boolean(result->clock_verified));
-		set(timer, "drift_ppm", env_number(result->drift_ppm));
+		json_set(timer, "verified", json_boolean(result->clock_verified));
+		json_set(timer, "drift_ppm", env_number(result->drift_ppm));
 	} else {
-		set_missing(timer, "verified", "the run has not ended");
+		json_set_missing(timer, "verified", "the run has not ended");
 	}
-	set(host, "name", json_string(env_host_name(text, sizeof(text))));
-	set(host, "cpu", json_string(env_cpu_model(text, sizeof(text))));
-	set(host, "kernel", json_string(env_kernel(text, sizeof(text))));
-	set(host, "cpus", integer(result->topology->pu_count));
-	set(host, "nodes", integer(result->topology->node_count));
-	set(host, "virtualized", json_boolean(env_virtualized()));
-	set(host, "emulated", json_boolean(result->emulated));
-	set(host, "timer", timer);
-	set_number(host, "record_ns", result->record_ns < 0 ? NAN : result->record_ns,
-		   NOT_MEASURED);
-	set_number(host, "fetch_add_ns", result->fetch_add_ns < 0 ? NAN : result->fetch_add_ns,
-		   NOT_MEASURED);
-	set_number(host, "overhead_ns", result->overhead_ns < 0 ? NAN : result->overhead_ns,
-		   NOT_MEASURED);
-	set(host, "notes", json_incref(result->notes));
+	json_set(host, "name", json_string(env_host_name(text, sizeof(text))));
+	json_set(host, "cpu", json_string(env_cpu_model(text, sizeof(text))));
+	json_set(host, "kernel", json_string(env_kernel(text, sizeof(text))));
+	json_set(host, "cpus", json_count(result->topology->pu_count));
+	json_set(host, "nodes", json_count(result->topology->node_count));
+	json_set(host, "virtualized", json_boolean(env_virtualized()));
+	json_set(host, "emulated", json_boolean(result->emulated));
+	json_set(host, "timer", timer);
+	json_set_number(host, "record_ns", result->record_ns < 0 ? NAN : result->record_ns,
+			NOT_MEASURED);
+	json_set_number(host, "fetch_add_ns", result->fetch_add_ns < 0 ? NAN : result->fetch_add_ns,
+			NOT_MEASURED);
+	json_set_number(host, "overhead_ns", result->overhead_ns < 0 ? NAN : result->overhead_ns,
+			NOT_MEASURED);
+	json_set(host, "notes", json_incref(result->notes));
 	return host;
 }
 
@@ -641,19 +566,19 @@ json_t *result_json(const struct result *result)
 	char abi[16];
 
 	snprintf(abi, sizeof(abi), "%d.%d", TRANSLATOR_ABI_MAJOR, TRANSLATOR_ABI_MINOR);
-	set(root, "schema", json_string("faultline.result/1"));
-	set(root, "run", run_json(result));
-	set(root, "tool",
-	    json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "name", "faultline", "version",
-		      FAULTLINE_VERSION, "commit", FAULTLINE_COMMIT, "compiler", __VERSION__, "abi",
-		      abi, "variant", FAULTLINE_VARIANT));
-	set(root, "host", host_json(result));
-	set(root, "topology", result_topology_json(result->topology));
-	set(root, "translators", translators_json(result->plan));
-	set(root, "skipped", skipped_json(result));
+	json_set(root, "schema", json_string("faultline.result/1"));
+	json_set(root, "run", run_json(result));
+	json_set(root, "tool",
+		 json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "name", "faultline", "version",
+			   FAULTLINE_VERSION, "commit", FAULTLINE_COMMIT, "compiler", __VERSION__,
+			   "abi", abi, "variant", FAULTLINE_VARIANT));
+	json_set(root, "host", host_json(result));
+	json_set(root, "topology", result_topology_json(result->topology));
+	json_set(root, "translators", translators_json(result->plan));
+	json_set(root, "skipped", skipped_json(result));
 	for (size_t i = 0; i < result->plan->count; i++)
 		json_array_append_new(list, benchmark_json(result, &result->benchmarks[i]));
-	set(root, "benchmarks", list);
+	json_set(root, "benchmarks", list);
 	return root;
 }
 
@@ -665,35 +590,35 @@ json_t *result_sample_json(const struct result_benchmark *b, const struct runner
 	json_t *line = json_object(), *threads = json_array();
 	char now[32];
 
-	set(line, "benchmark", json_string(b->plan->name));
-	set(line, "repetition", integer(sample->repetition));
-	set(line, "order", integer(order));
-	set(line, "at", json_string(env_time(now, sizeof(now))));
-	set(line, "ops_per_s", env_number(sample->ops_per_s));
-	set(line, "ns_per_op", env_number(sample->ns_per_op));
+	json_set(line, "benchmark", json_string(b->plan->name));
+	json_set(line, "repetition", json_count(sample->repetition));
+	json_set(line, "order", json_count(order));
+	json_set(line, "at", json_string(env_time(now, sizeof(now))));
+	json_set(line, "ops_per_s", env_number(sample->ops_per_s));
+	json_set(line, "ns_per_op", env_number(sample->ns_per_op));
 	for (unsigned i = 0; i < run->thread_count; i++) {
 		const struct runner_thread *t = &run->threads[i];
 		json_t *thread = json_object();
 
-		set(thread, "cpu", json_integer(t->cpu));
-		set(thread, "role", json_string(b->plan->workload->roles[t->role].name));
-		set(thread, "ops", integer(t->ops));
-		set(thread, "busy_ns", integer(t->busy_ns));
-		set(thread, "batch", integer(t->batch));
-		set(thread, "preempted", integer(t->preempted));
-		set_quantiles(thread, t->latency);
+		json_set(thread, "cpu", json_integer(t->cpu));
+		json_set(thread, "role", json_string(b->plan->workload->roles[t->role].name));
+		json_set(thread, "ops", json_count(t->ops));
+		json_set(thread, "busy_ns", json_count(t->busy_ns));
+		json_set(thread, "batch", json_count(t->batch));
+		json_set(thread, "preempted", json_count(t->preempted));
+		json_set_quantiles(thread, t->latency, NOT_MEASURED);
 		if (t->response) {
 			json_t *response = json_object();
 
-			set_quantiles(response, t->response);
-			set(thread, "response", response);
+			json_set_quantiles(response, t->response, NOT_MEASURED);
+			json_set(thread, "response", response);
 		}
 		json_array_append_new(threads, thread);
 	}
-	set(line, "threads", threads);
+	json_set(line, "threads", threads);
 	result_time_sample(line, run);
-	set(line, "noise", result_noise_sample_json(&sample->noise));
-	set(line, "flags", flags_json(sample->flags));
-	set(line, "error", b->error[0] ? json_string(b->error) : json_null());
+	json_set(line, "noise", result_noise_sample_json(&sample->noise));
+	json_set(line, "flags", flags_json(sample->flags));
+	json_set(line, "error", b->error[0] ? json_string(b->error) : json_null());
 	return line;
 }
