@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-#define ORDERS_MAX 560 /* of three lanes of two operations, two of which have two steps */
+#define ORDERS_MAX 1680 /* of three lanes of two operations, three of which have two steps */
 #define WHAT_MAX 300
 #define FOLLOW_PART 6
 #define FOLLOW_ROUND_NS 20000
@@ -28,7 +28,6 @@ struct order {
 struct block {
 	unsigned first, end; /* in the script's operations */
 	struct check_lane lanes[CHECK_LANES];
-	bool looks_up; /* sees which pages are there */
 	unsigned count; /* of orders; 0: its operations run one after the other */
 	struct order *orders;
 };
@@ -173,8 +172,8 @@ static bool bring_page(const struct check_op *op, const struct check_model *befo
 
 /* Some operations have two steps, and others may see what is between them. false: this has none
  * here, or fails before it. */
-static bool first_step(const struct block *b, const struct check_op *op,
-		       const struct check_model *before, struct check_model *after)
+static bool first_step(const struct check_op *op, const struct check_model *before,
+		       struct check_model *after)
 {
 	switch (op->kind) {
 	case CHECK_REMAP:
@@ -184,7 +183,7 @@ static bool first_step(const struct block *b, const struct check_op *op,
 	case CHECK_MARK:
 	case CHECK_PEEK:
 	case CHECK_STORE:
-		return b->looks_up && bring_page(op, before, after);
+		return bring_page(op, before, after);
 	default:
 		return false;
 	}
@@ -206,7 +205,7 @@ static bool work_out(struct player *p, struct block *b, const struct order *so_f
 			continue;
 		is_end = false;
 		if (!progress->halfway[l] &&
-		    first_step(b, b->lanes[l].ops[done], &so_far->after, &next.after)) {
+		    first_step(b->lanes[l].ops[done], &so_far->after, &next.after)) {
 			after.halfway[l] = true;
 		} else {
 			next.after = so_far->after;
@@ -243,7 +242,6 @@ static void prepare_block(struct player *p, const struct check_model *model, uns
 		if (!is_claimed(p, op) || lane->count == CHECK_LANE_OPS)
 			continue;
 		lane->ops[lane->count++] = op;
-		b->looks_up |= op->kind == CHECK_LOOKUP;
 		if (op->lane > p->lane_count)
 			p->lane_count = op->lane;
 	}
