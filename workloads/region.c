@@ -2,7 +2,7 @@
 /*
  * region.c - the space, and the regions in it, that several workloads start from.
  *
- * Only the role.run functions at the end are timed. Takes no lock.
+ * Nothing here is timed: see region_fault.c. Takes no lock.
  */
 #include "workloads/region.h"
 
@@ -185,6 +185,15 @@ int region_verify_pairs(const struct workload_run *run, uint64_t one, uint64_t o
 	return 0;
 }
 
+int region_verify_next(struct workload_run *run)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < run->worker_count && !rc; i++)
+		rc = region_verify(run, region_start(run, i), run->workers[i].cursor);
+	return rc;
+}
+
 uint64_t region_round(const struct workload_run *run, unsigned role)
 {
 	(void)role;
@@ -199,93 +208,4 @@ void region_teardown(struct workload_run *run)
 	if (run->object)
 		run->t->object_destroy(run->object);
 	run->object = NULL;
-}
-
-static inline uint64_t fault_next(struct worker *w, uint64_t count, uint32_t access)
-{
-	int (*fault)(struct translator_space *, uint64_t, uint32_t) = w->t->fault;
-	struct translator_space *space = w->run->space;
-	uint64_t page = workload_page_size(w->run);
-	uint64_t address = region_start(w->run, w->index) + w->cursor, i;
-
-	if (w->run->batch) {
-		const struct translator_batch batch = { .op = TRANSLATOR_BATCH_FAULT,
-							.access = access,
-							.space = space,
-							.address = address,
-							.stride = page,
-							.count = count };
-
-		i = workload_batch(w, &batch, 0);
-		w->cursor += i * page;
-		return i;
-	}
-	for (i = 0; i < count; i++, address += page) {
-		int rc = fault(space, address, access);
-
-		if (__builtin_expect(rc != 0, 0)) {
-			workload_fail(w, rc);
-			break;
-		}
-	}
-	w->cursor += i * page;
-	return i;
-}
-
-uint64_t region_fault_next(struct worker *w, uint64_t count)
-{
-	return fault_next(w, count, TRANSLATOR_WRITE);
-}
-
-uint64_t region_fault_next_read(struct worker *w, uint64_t count)
-{
-	return fault_next(w, count, TRANSLATOR_READ);
-}
-
-int region_verify_next(struct workload_run *run)
-{
-	int rc = 0;
-
-	for (unsigned i = 0; i < run->worker_count && !rc; i++)
-		rc = region_verify(run, region_start(run, i), run->workers[i].cursor);
-	return rc;
-}
-
-static inline uint64_t fault_random(struct worker *w, uint64_t count, bool bus_errors_ok)
-{
-	int (*fault)(struct translator_space *, uint64_t, uint32_t) = w->t->fault;
-	struct translator_space *space = w->run->space;
-	uint64_t start = region_start(w->run, 0);
-	uint64_t page = workload_page_size(w->run), pages = w->run->params[0] / page;
-
-	if (w->run->batch) {
-		const struct translator_batch batch = { .op = TRANSLATOR_BATCH_FAULT,
-							.access = TRANSLATOR_WRITE,
-							.space = space,
-							.address = start,
-							.stride = page,
-							.count = count };
-
-		return workload_batch(w, &batch, pages);
-	}
-	for (uint64_t i = 0; i < count; i++) {
-		int rc = fault(space, start + region_random(w, pages) * page, TRANSLATOR_WRITE);
-
-		if (__builtin_expect(rc != 0, 0) &&
-		    !(bus_errors_ok && rc < TRANSLATOR_BUS_ERROR(0))) {
-			workload_fail(w, rc);
-			return i;
-		}
-	}
-	return count;
-}
-
-uint64_t region_fault_random(struct worker *w, uint64_t count)
-{
-	return fault_random(w, count, false);
-}
-
-uint64_t region_fault_random_or_bus(struct worker *w, uint64_t count)
-{
-	return fault_random(w, count, true);
 }
