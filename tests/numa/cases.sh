@@ -198,8 +198,8 @@ case_matrix()
 		[["l3", 8], ["other-package", 16], ["smt", 4]]' "$dir/result.json"
 }
 
-# The first pair is not counted, and of each two that follow A has each half once: of four others,
-# or more if noise spoils some, it has each half twice at least.
+# The first pair has A on the first half, and of each two that follow A has each half once: of four
+# others, or of more if noise spoils some.
 ran_in_halves()
 {
 	awk '{ times[$1 " " $2]++; begin[NR] = $3; end[NR] = $4; cpus[NR] = $2 }
@@ -207,8 +207,9 @@ ran_in_halves()
 			for (i = 1; i < NR; i += 2)
 				if (cpus[i] == cpus[i + 1] || begin[i] > end[i + 1] || begin[i + 1] > end[i])
 					exit 1
-			exit NR < 10 || times["A 0-3"] < 2 || times["A 4-7"] < 2 ||
-				times["B 0-3"] < 2 || times["B 4-7"] < 2
+			more = times["A 0-3"] - times["A 4-7"]
+			exit NR < 10 || more < 0 || more > 2 || 2 * (times["A 0-3"] + times["A 4-7"]) != NR ||
+				times["A 0-3"] != times["B 4-7"] || times["A 4-7"] != times["B 0-3"]
 		}' "$tmp/ran"
 }
 
