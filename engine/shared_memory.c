@@ -82,6 +82,13 @@ static uint64_t unit_up(const struct shared_memory *sm, uint64_t offset)
 	return unit_down(sm, offset + unit_bytes(sm) - 1);
 }
 
+static struct mappable_range whole_unit(const struct shared_memory *sm, uint64_t offset)
+{
+	uint64_t start = unit_down(sm, offset);
+
+	return (struct mappable_range){ start, start + unit_bytes(sm) };
+}
+
 static uint64_t least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -176,7 +183,7 @@ static int shared_translate(struct mappable *m, struct mappable_range required,
 {
 	struct shared_memory *sm = of_mappable(m);
 	mm_access perms = MM_ANY_ACCESS;
-	uint64_t limit, end, next;
+	uint64_t limit, end, most, next;
 	uint32_t page = 0;
 	int rc = 0;
 
@@ -203,19 +210,25 @@ static int shared_translate(struct mappable *m, struct mappable_range required,
 	}
 	limit = size_limit(sm);
 	end = least(required.end, limit);
+	most = least(optional.end, limit);
 	struct translation_pieces p = { .mf = sm->mf, .ts = ts, .max = max, .perms = perms };
 
 	for (uint64_t offset = required.start; !rc && offset < end; offset = next) {
-		next = least(unit_down(sm, offset) + unit_bytes(sm), end);
+		struct mappable_range unit = whole_unit(sm, offset);
+
+		/* All that may be answered of a unit is of one look: a second one might find
+		 * it gone, and a part of a hugetlb page is no use to those who show it. */
+		unit.start = unit.start > optional.start ? unit.start : optional.start;
+		next = unit.end = least(unit.end, most);
 		rc = need_page(sm, offset, &page);
-		if (!rc &&
-		    !translation_pieces_add(&p, (struct mappable_range){ offset, next }, page))
+		MM_TEST_POINT(shared_memory_found); /* what the caller of translate holds */
+		page -= (uint32_t)((offset - unit.start) >> MM_PAGE_SHIFT);
+		if (!rc && !translation_pieces_add(&p, unit, page))
 			rc = -ENOSPC;
 	}
 	translation_pieces_down(&p, optional.start, sm->unit_shift, present_page, sm);
 	if (!rc)
-		translation_pieces_up(&p, least(optional.end, limit), sm->unit_shift, present_page,
-				      sm);
+		translation_pieces_up(&p, most, sm->unit_shift, present_page, sm);
 	*count = p.count;
 	return !rc && end < required.end ? bus_error(ENXIO) : rc;
 }

@@ -137,6 +137,42 @@ static void test_publish_looks_again(void **state) NO_TSA
 	drop(sm);
 }
 
+/* The unit goes right after it was looked up. */
+static void at_found(const char *name) NO_TSA
+{
+	const struct mappable_range all = { 0, MM_HUGE_SIZE };
+
+	if (strcmp(name, "shared_memory_found") != 0)
+		return;
+	mm_test_point_set_hook(NULL);
+	assert_int_equal(shared_memory_punch(race.sm, all), 0);
+}
+
+/* An answer from before the punch, which its invalidation finds, but all of it. */
+static void test_a_unit_is_of_one_look(void **state) NO_TSA
+{
+	const struct mappable_range one = { 5 * PAGE, 6 * PAGE }, all = { PAGE, MM_HUGE_SIZE };
+	struct shared_memory *sm;
+	struct translation t;
+	size_t count;
+
+	(void)state;
+	if (!mm_test_points_enabled())
+		skip();
+	assert_int_equal(shared_memory_create(mf, MM_HUGE_SIZE, PAGE_THP, "test", &sm), 0);
+	race = (struct race){ .sm = sm };
+	mm_test_point_set_hook(at_found);
+	assert_int_equal(mappable_translate(shared_memory_mappable(sm), one, all, MM_READ, &t, 1,
+					    &count),
+			 0);
+	assert_int_equal(count, 1);
+	assert_int_equal(t.source.start, all.start);
+	assert_int_equal(t.source.end, all.end);
+	assert_int_equal(memory_file_page_at(mf, t.file, t.offset) % MM_HUGE_PAGES, 1);
+	assert_int_equal(shared_memory_resident_pages(sm), 0);
+	drop(sm);
+}
+
 static void *truncate_to_two(void *arg) NO_TSA
 {
 	return (void *)(intptr_t)shared_memory_truncate(arg, 2 * PAGE);
@@ -289,6 +325,7 @@ int main(void)
 		TEST(test_translate_at_each_point_of_truncate),
 		TEST(test_translate_at_each_point_of_punch),
 		TEST(test_publish_looks_again),
+		TEST(test_a_unit_is_of_one_look),
 		TEST(test_install_after_detach),
 		TEST(test_faults_against_changes),
 	};
