@@ -38,6 +38,13 @@ static inline bool fault_is_part(const struct fault *f)
 	return f->s->host && page_class_is_hugetlb(cls) && f->u.level < page_class_level(cls);
 }
 
+/* Is the private copy of a part of page `from` all of it? Of a hugetlb page the host could not show
+ * what is left. */
+static inline bool fault_copies_whole(const struct fault *f, uint32_t from)
+{
+	return f->s->host && page_class_is_hugetlb(memory_file_class(f->s->mm->memory, from));
+}
+
 /* Results of the parts beside 0, -errno and bus errors; never returned to callers of a fault. */
 enum {
 	FAULT_SMALL = -EAGAIN, /* the unit is still held: entries of the next level are wanted */
@@ -71,6 +78,11 @@ MM_MUST_CHECK int fault_copy_huge(struct fault *f);
  * while the unit is held. The unit is one page. */
 MM_MUST_CHECK int fault_copy_from(struct fault *f, uint32_t from) RELEASES(entry_class)
 	MAY_LOCK_DATA;
+
+/* The same for a unit of 2 MiB, whose mappable has it in one hugetlb page, which begins with page
+ * `from`: the copy is of its class. 0, -ENOMEM: there is none left, or -errno of the host. */
+MM_MUST_CHECK int fault_copy_huge_from(struct fault *f, uint32_t from) RELEASES(entry_class)
+	MAY_LOCK_PLATFORM;
 
 /* Shows address pages [first, end) to the host as pages of a file that follow one another, of which
  * the first is that of word, with word's permissions. 0, -errno or a bus error. */

@@ -127,6 +127,45 @@ static bool is_pinned(const struct fault *f)
 	return false;
 }
 
+/* A 2 MiB page of our own with the bytes of `from`. 0 or -ENOMEM. */
+static int copy_huge_page(struct fault *f, enum page_class cls, uint32_t from, uint32_t *page)
+	MAY_LOCK_ARENA
+{
+	struct mm *mm = f->s->mm;
+	struct memory_file *mf = mm->memory;
+	int node = (int)space_node(mm, f->v, f->u.page / map_span(1));
+	int rc = memory_file_alloc_huge(mf, node, cls, page);
+
+	if (rc)
+		return rc;
+	memcpy(memory_file_memory(mf, *page), memory_file_memory(mf, from), MM_HUGE_SIZE);
+	memory_file_mark_dirty_range(mf, *page, MM_HUGE_PAGES);
+	atomic_fetch_add_explicit(&mm_here(mm)->copied_pages, MM_HUGE_PAGES, memory_order_relaxed);
+	return 0;
+}
+
+int fault_copy_huge_from(struct fault *f, uint32_t from)
+{
+	struct mm *mm = f->s->mm;
+	struct node *spare = node_alloc(&mm->node_pool);
+	uint32_t page;
+	int rc = spare ? copy_huge_page(f, PAGE_2M, from, &page) : -ENOMEM;
+
+	if (rc) {
+		if (spare)
+			node_free(spare);
+		map_unit_install(&f->s->map, &f->u, f->word);
+		return rc;
+	}
+	unit_deposit(f->s, page, spare);
+	rc = fault_finish(f, owned(f, page) | ENTRY_HUGE);
+	if (rc) {
+		unit_withdraw(f->s, page, 1);
+		memory_file_dec_range(mm->memory, page, MM_HUGE_PAGES);
+	}
+	return rc;
+}
+
 /* A 2 MiB page, or part of a larger one, is copied as such; if there is none to be had, or a pin
  * wants a page to stay what it is, it is split. */
 int fault_copy_huge(struct fault *f) NO_TSA
@@ -142,12 +181,8 @@ int fault_copy_huge(struct fault *f) NO_TSA
 		cls = PAGE_2M;
 	if ((cls != PAGE_2M && mm->copy_pages < MM_HUGE_PAGES) || is_pinned(f))
 		return FAULT_SMALL;
-	if (memory_file_alloc_huge(mf, (int)space_node(mm, f->v, f->u.page / map_span(1)), cls,
-				   &page))
+	if (copy_huge_page(f, cls, old, &page))
 		return FAULT_SMALL;
-	memcpy(memory_file_memory(mf, page), memory_file_memory(mf, old), MM_HUGE_SIZE);
-	memory_file_mark_dirty_range(mf, page, MM_HUGE_PAGES);
-	atomic_fetch_add_explicit(&mm_here(mm)->copied_pages, MM_HUGE_PAGES, memory_order_relaxed);
 	struct node *spare = unit_take_deposit(f->s, old);
 
 	unit_deposit(f->s, page, spare);
@@ -186,11 +221,23 @@ static void copy_neighbours(struct mm_space *s, uint64_t page) NO_TSA
 	}
 }
 
+/* The unit, 2 MiB, shows a mappable's hugetlb page, all of which is copied. */
+static int copy_of_mappable(struct fault *f) RELEASES(entry_class) MAY_LOCK_PLATFORM
+{
+	uint32_t old = entry_page(f->word);
+	int rc = fault_copy_huge_from(f, old);
+
+	if (!rc)
+		memory_file_dec_range(f->s->mm->memory, old, MM_HUGE_PAGES);
+	return rc;
+}
+
 int fault_copy(struct fault *f) NO_TSA
 {
 	/* NO_TSA: keeps the lock for FAULT_SMALL. */
 	struct mm_space *s = f->s;
 	bool one_page = vma_copies_one_page(f->v);
+	uint32_t old = entry_page(f->word);
 	uint64_t page = f->page;
 	int rc;
 
@@ -198,7 +245,7 @@ int fault_copy(struct fault *f) NO_TSA
 		return FAULT_AGAIN;
 	if (f->u.level) {
 		if (!(f->word & ENTRY_PRIVATE))
-			return FAULT_SMALL;
+			return fault_copies_whole(f, old) ? copy_of_mappable(f) : FAULT_SMALL;
 		return is_sole_owner(f) && !fault_is_part(f) ? copy_or_take(f) : fault_copy_huge(f);
 	}
 	rc = copy_or_take(f);

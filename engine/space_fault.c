@@ -38,11 +38,18 @@ int fault_show(struct mm_space *s, uint64_t first, uint64_t end, uint64_t word)
 {
 	struct memory_file *mf = s->mm->memory;
 	uint32_t page = entry_page(word);
+	enum page_class cls = memory_file_class(mf, page);
 	uint64_t offset;
 	struct file *file = memory_file_of(mf, page, &offset);
-	int rc = s->host->ops->map(s->host, pages_to_addresses(first, end), file, offset,
-				   entry_access(word), true);
+	int rc;
 
+	/* Asked for the first part of a hugetlb page, the host would show all of it, over what is
+	 * beside. */
+	if (page_class_is_hugetlb(cls) &&
+	    (page | first | end) % map_span(page_class_level(cls)) != 0)
+		return -EINVAL;
+	rc = s->host->ops->map(s->host, pages_to_addresses(first, end), file, offset,
+			       entry_access(word), true);
 	if (!rc && (entry_access(word) & MM_WRITE))
 		memory_file_mark_dirty_range(mf, page, (uint32_t)(end - first));
 	return rc;
@@ -255,7 +262,8 @@ static int fault_mappable(struct fault *f) NO_TSA
 		optional.start = vma_offset(f->v, f->u.page);
 		optional.end = optional.start + MM_HUGE_SIZE;
 	}
-	if (f->u.level > (copy ? 0 : 1))
+	/* Without a host the copy is of one page: see fault_copies_whole. */
+	if (f->u.level > (copy && !f->s->host ? 0 : 1))
 		return FAULT_SMALL;
 	if (copy && fault_waits_for_fork(f))
 		return FAULT_AGAIN;
@@ -275,6 +283,8 @@ static int fault_mappable(struct fault *f) NO_TSA
 
 	if (f->u.level && page % MM_HUGE_PAGES != 0)
 		return FAULT_SMALL;
+	if (copy && f->u.level)
+		return fault_copies_whole(f, page) ? fault_copy_huge_from(f, page) : FAULT_SMALL;
 	if (copy)
 		return fault_copy_from(f, page);
 	if (pages == 1)

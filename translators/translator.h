@@ -316,7 +316,9 @@ struct translator {
 	int (*discard)(struct translator_space *space, uint64_t address, uint64_t length);
 	/* What a page fault of the application does. -EFAULT: nothing is mapped there; -EACCES: not
 	 * with access; a bus error: past the end of the object. Afterwards it is present. Other
-	 * pages of the space may be, too, and after a bus error as well. */
+	 * pages of the space may be, too, and after a bus error as well. -EINVAL: with pages=2m
+	 * and host addresses, where the space has no more than a part of an object's 2 MiB page,
+	 * which the host shows whole or not at all. */
 	int (*fault)(struct translator_space *space, uint64_t address, uint32_t access);
 	/* The translation of a present address that permits access; source is its page. -ENOENT:
 	 * not present, fault first. Fills nothing, takes no reference: by the time it is used,
