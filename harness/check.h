@@ -28,6 +28,8 @@ struct check_outcome {
 	uint64_t capabilities; /* of the translator */
 	int refused; /* -errno: it cannot be loaded, or opened with these options: see message */
 	uint64_t tried; /* scripts, and rounds of scripts with lanes */
+	/* Who asked for pages of 2 MiB last: they come from a pool that is not ours alone. */
+	enum { CHECK_NO_POOL, CHECK_POOL_BY_LIST, CHECK_POOL_BY_USER } pool;
 	char message[CHECK_MESSAGE];
 	bool has_script;
 	struct check_script script; /* the shortest that failed */
@@ -86,6 +88,9 @@ int check_replay(const struct check_request *request, const struct check_script 
 
 /* Notes the script for the parent, and plays it. A machine that lacks something: skipped. */
 bool check_run_script(struct check_run *run, const struct check_script *script);
+/* Before an engine is opened: geometry->pages becomes the class that the user's options name, if
+ * they name one. false: this machine has too few of them, and the outcome says so: skipped. */
+bool check_run_pages(struct check_run *run, struct check_geometry *geometry);
 
 /* Random lists of operations. data: a struct check_family. */
 struct check_family {

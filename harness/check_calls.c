@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "harness/check.h"
+#include "harness/check_pages.h"
 
 #define PAGE UINT64_C(4096)
 #define MIB (UINT64_C(1) << 20)
@@ -32,11 +33,15 @@ __attribute__((format(printf, 2, 3))) static bool fail(struct check_run *run, co
 
 /* Opens an engine; false: the outcome says why, or that this machine lacks something. */
 static bool open_engine(struct check_run *run, struct check_subject *s,
-			const struct check_geometry *geometry, bool *skipped)
+			struct check_geometry geometry, bool *skipped)
 {
-	int rc = check_subject_create(s, run->t, run->options, geometry, run->outcome->message,
-				      sizeof(run->outcome->message));
+	int rc;
 
+	*skipped = !check_run_pages(run, &geometry);
+	if (*skipped)
+		return false;
+	rc = check_subject_create(s, run->t, run->options, &geometry, run->outcome->message,
+				  sizeof(run->outcome->message));
 	*skipped = rc == -ENODEV;
 	if (rc == -ENODEV)
 		run->outcome->status = CHECK_SKIPPED;
@@ -108,6 +113,7 @@ bool check_run_table(struct check_run *run, const void *data)
 	struct translator_option options[40] = { { "pages", "4k" },
 						 { "as", "none" },
 						 { "memory_max", "268435456" } };
+	const char *asked = check_pages_asked(run->options);
 	struct translator_engine *engine;
 	char reason[200] = "";
 	size_t count = 3;
@@ -125,6 +131,10 @@ bool check_run_table(struct check_run *run, const void *data)
 		    (claims[i].offset + sizeof(*function) > t->struct_size || !*function))
 			return fail(run, "it claims what needs %s, and has none",
 				    claims[i].function);
+	}
+	if (asked && !check_pages_suffice(asked, true, reason, sizeof(reason))) {
+		run->outcome->refused = -ENODEV;
+		return fail(run, "%s", reason);
 	}
 	for (; run->options && run->options[count - 3].key && count < 39; count++)
 		options[count] = run->options[count - 3];
@@ -238,7 +248,7 @@ bool check_run_arguments(struct check_run *run, const void *data)
 	bool skipped;
 
 	(void)data;
-	if (!open_engine(run, &s, &plain, &skipped))
+	if (!open_engine(run, &s, plain, &skipped))
 		return skipped;
 	return expect(run, "space_create", s.t->space_create(s.engine, s.space_bytes, &s.spaces[0]),
 		      0) &&
@@ -259,7 +269,7 @@ bool check_run_engines(struct check_run *run, const void *data)
 
 	(void)data;
 	for (unsigned i = 0; i < 3; i++) {
-		if (!open_engine(run, &s[i], &plain, &skipped))
+		if (!open_engine(run, &s[i], plain, &skipped))
 			return skipped;
 		if (s[i].t->space_create(s[i].engine, s[i].space_bytes, &s[i].spaces[0]) ||
 		    s[i].t->map(s[i].spaces[0], &o))
@@ -323,7 +333,7 @@ static bool one_life(struct check_run *run, const struct check_geometry *geometr
 	struct check_subject s;
 	bool skipped;
 
-	if (!open_engine(run, &s, geometry, &skipped))
+	if (!open_engine(run, &s, *geometry, &skipped))
 		return skipped;
 	for (unsigned i = 0; i < CHECK_SPACES; i++) {
 		if (s.t->space_create(s.engine, 1024 * PAGE, &s.spaces[i]) ||
@@ -476,6 +486,7 @@ bool check_run_sizes(struct check_run *run, const void *data)
 		{ "2m", TRANSLATOR_CAN_HUGE_2M, 2 * MIB, true },
 		{ "1g", TRANSLATOR_CAN_HUGE_1G, 1024 * MIB, true },
 	};
+	const char *asked = check_pages_asked(run->options);
 	char lacking[40] = "";
 	bool skipped;
 
@@ -491,11 +502,12 @@ bool check_run_sizes(struct check_run *run, const void *data)
 		size_t used = strlen(lacking);
 		struct check_subject s;
 
-		if (classes[i].needs & ~run->t->capabilities)
+		if ((classes[i].needs & ~run->t->capabilities) ||
+		    (asked && strcmp(asked, classes[i].pages) != 0))
 			continue;
 		geometry.pages = classes[i].pages;
 		geometry.touch = run->t->capabilities & TRANSLATOR_CAN_TOUCH;
-		if (!open_engine(run, &s, &geometry, &skipped)) {
+		if (!open_engine(run, &s, geometry, &skipped)) {
 			if (!skipped)
 				return false;
 			snprintf(lacking + used, sizeof(lacking) - used, "%s%s",
@@ -508,6 +520,6 @@ bool check_run_sizes(struct check_run *run, const void *data)
 	run->outcome->status = CHECK_PASSED;
 	if (*lacking)
 		snprintf(run->outcome->message, sizeof(run->outcome->message),
-			 "without pages=%s, which this machine lacks", lacking);
+			 "without pages=%s: this machine has none, or too few", lacking);
 	return true;
 }

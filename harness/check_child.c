@@ -20,6 +20,7 @@
 
 #include "harness/check.h"
 #include "harness/check_load.h"
+#include "harness/check_pages.h"
 #include "harness/check_stop.h"
 #include "harness/check_wait.h"
 
@@ -30,6 +31,22 @@ struct check_board {
 	volatile uint32_t where;
 	volatile bool ended;
 };
+
+bool check_run_pages(struct check_run *run, struct check_geometry *geometry)
+{
+	struct check_outcome *o = run->outcome;
+	const char *asked = check_pages_asked(run->options);
+
+	if (asked)
+		check_pages_become(geometry, asked);
+	o->pool = !check_pages_pooled(geometry->pages) ? CHECK_NO_POOL
+		  : asked			       ? CHECK_POOL_BY_USER
+						       : CHECK_POOL_BY_LIST;
+	if (check_pages_suffice(geometry->pages, asked, o->message, sizeof(o->message)))
+		return true;
+	o->status = CHECK_SKIPPED;
+	return false;
+}
 
 bool check_run_script(struct check_run *run, const struct check_script *script)
 {
@@ -47,7 +64,16 @@ bool check_run_script(struct check_run *run, const struct check_script *script)
 	o->script = *script;
 	o->has_script = true;
 	*run->where = 0;
-	played = check_play(&play, script);
+	if (!check_run_pages(run, &o->script.geometry))
+		return true;
+	if (!check_script_pages(o->script.geometry.pages)) {
+		snprintf(o->message, sizeof(o->message), "lists are not played with pages=%s",
+			 o->script.geometry.pages);
+		o->script.geometry = script->geometry;
+		o->status = CHECK_SKIPPED;
+		return true;
+	}
+	played = check_play(&play, &o->script);
 	o->tried += play.rounds ? play.rounds : 1;
 	if (played == CHECK_PLAYED)
 		return true;
@@ -120,6 +146,15 @@ static void judge(struct check_board *board, int status, bool killed)
 			 WEXITSTATUS(status), *op ? " in " : "", op);
 }
 
+/* Others took pages of the pool while the child ran: all that it had are back by now. */
+static void excuse(struct check_outcome *o)
+{
+	if (o->status >= CHECK_FAILED && o->pool != CHECK_NO_POOL &&
+	    !check_pages_suffice("2m", o->pool == CHECK_POOL_BY_USER, o->message,
+				 sizeof(o->message)))
+		o->status = CHECK_SKIPPED;
+}
+
 /* Waits for the end of the pipe; true: had to kill. */
 static bool wait_for_end(int fd, uint64_t until_ns)
 {
@@ -177,6 +212,7 @@ void check_child(const struct check_request *request, const struct check_propert
 		if (errno != EINTR)
 			abort();
 	judge(board, status, killed);
+	excuse(&board->outcome);
 	*outcome = board->outcome;
 	outcome->seconds = (double)(check_now_ns() - begin) / 1e9;
 	munmap(board, sizeof(*board));

@@ -82,9 +82,18 @@ void check_script_print(const struct check_script *script, FILE *out)
 		check_op_print(&script->ops[i], out);
 }
 
-static int parse_geometry(struct check_script *script, const char *line)
+const char *check_script_pages(const char *name)
 {
 	static const char *const classes[] = { "4k", "thp", "2m" };
+
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
+		if (strcmp(name, classes[i]) == 0)
+			return classes[i];
+	return NULL;
+}
+
+static int parse_geometry(struct check_script *script, const char *line)
+{
 	struct check_geometry *g = &script->geometry;
 	char pages[8];
 	int touch;
@@ -98,12 +107,8 @@ static int parse_geometry(struct check_script *script, const char *line)
 	    g->base > UINT64_C(1) << 24 || g->object_base > UINT64_C(1) << 24)
 		return -EINVAL;
 	g->touch = touch != 0;
-	for (unsigned i = 0; i < 3; i++)
-		if (strcmp(pages, classes[i]) == 0) {
-			g->pages = classes[i];
-			return 0;
-		}
-	return -EINVAL;
+	g->pages = check_script_pages(pages);
+	return g->pages ? 0 : -EINVAL;
 }
 
 /* The largest value that an argument may have: what is beyond would be outside our tables. */

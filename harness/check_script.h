@@ -89,6 +89,8 @@ struct check_script {
 	struct check_op ops[CHECK_OPS_MAX];
 };
 
+/* The class of this name that lists can be played with, a string that stays; NULL: none. */
+const char *check_script_pages(const char *name);
 /* Adds an operation; those beyond CHECK_OPS_MAX are a programmer's mistake. */
 void check_script_add(struct check_script *script, const struct check_op *op);
 /* Reads lines into script (which keeps its geometry unless a line "geometry ..." is among them).

@@ -107,7 +107,6 @@ int check_subject_create(struct check_subject *s, const struct translator *t,
 		all[count++] = *options;
 	memset(s, 0, sizeof(*s));
 	s->t = t;
-	s->options = options;
 	s->geometry = *geometry;
 	s->space_bytes = (geometry->base + (uint64_t)(CHECK_CELLS + 1) * geometry->stride) * PAGE;
 	for (unsigned o = 0; o < CHECK_OBJECTS; o++)
@@ -253,32 +252,41 @@ static void check_translations(struct check_answer *answer, struct translator_ra
 		wrong(answer, "translations end before what was required, without an error");
 }
 
-static void translate(struct check_subject *s, const int16_t *a, struct check_answer *answer)
+static void translate_range(struct check_subject *s, int object, struct translator_range required,
+			    struct translator_range optional, uint32_t access,
+			    struct check_answer *answer)
 {
 	struct translator_translation ts[TRANSLATIONS_MAX];
-	/* Where cells are wide, only the page that is looked at: the others cost too much. */
-	bool wide = s->geometry.stride > 1;
-	uint64_t start = offset_of(s, a[1]) + s->geometry.look * PAGE;
-	struct translator_range required = { start,
-					     wide ? start + PAGE : start + length_of(s, a[2]) };
-	struct translator_range optional = required;
 	size_t count = SIZE_MAX;
 
-	if (!wide) {
-		uint64_t before = length_of(s, a[3] < a[1] ? a[3] : a[1]);
-
-		optional.start -= before;
-		optional.end += length_of(s, a[4]);
-	}
 	memset(ts, 0, sizeof(ts));
-	answer->rc = plain(s->t->translate(s->objects[a[0]], required, optional, (uint32_t)a[5], ts,
+	answer->rc = plain(s->t->translate(s->objects[object], required, optional, access, ts,
 					   TRANSLATIONS_MAX, &count));
 	if (count == SIZE_MAX) {
 		if (answer->rc == 0 || answer->rc <= CHECK_BUS)
 			wrong(answer, "the count of translations was not set");
 		return;
 	}
-	check_translations(answer, required, optional, (uint32_t)a[5], ts, count);
+	check_translations(answer, required, optional, access, ts, count);
+}
+
+/* Where cells are wide, one after the other and only the pages that are looked at: the others cost
+ * too much. */
+static void translate(struct check_subject *s, const int16_t *a, struct check_answer *answer)
+{
+	uint64_t start = offset_of(s, a[1]), before = length_of(s, a[3] < a[1] ? a[3] : a[1]);
+	struct translator_range required = { start, start + length_of(s, a[2]) };
+	struct translator_range optional = { start - before, required.end + length_of(s, a[4]) };
+
+	if (s->geometry.stride == 1) {
+		translate_range(s, a[0], required, optional, (uint32_t)a[5], answer);
+		return;
+	}
+	for (int i = 0; i < a[2] && !answer->rc; i++) {
+		required.start = offset_of(s, a[1] + i) + s->geometry.look * PAGE;
+		required.end = required.start + PAGE;
+		translate_range(s, a[0], required, required, (uint32_t)a[5], answer);
+	}
 }
 
 /* What shared mappings stored is in the host's file: the model knows what. */

@@ -26,7 +26,6 @@ struct check_answer {
 
 struct check_subject {
 	const struct translator *t;
-	const struct translator_option *options; /* of the user; NULL: none */
 	struct check_geometry geometry;
 	struct translator_engine *engine;
 	uint64_t space_bytes;

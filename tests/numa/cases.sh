@@ -191,7 +191,8 @@ case_matrix()
 		'[.per_node[] | select(.n > 0) | "\(.cpu)-\(.node)"] | sort ==
 		 ["0-0", "0-1", "2-0", "2-1", "4-0", "4-1", "6-0", "6-1"]'
 	check "each first touch was on the node that it is counted for" unflagged node_mismatch
-	measure pairs floor-pingpong --threads 2 --place scatter --duration 80ms
+	# 50 ms for each pair: of the 8 CPUs two run at a time.
+	measure pairs floor-pingpong --threads 2 --place scatter --duration 1400ms
 	expect "a line passed between each two CPUs" 0
 	check "28 pairs, by distance" jq -e '[.benchmarks[] | .pairs[] | select(.n > 0) | .distance] |
 		group_by(.) | map([.[0], length]) ==
