@@ -31,6 +31,13 @@ if add_gigantic 1 && [ "$(cat $pool/free_hugepages)" -gt "$free" ]; then
 else
 	skip "pages of 1 GiB are" "this machine has none to spare"
 fi
+if [ "$(cat /sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages)" -lt 200 ]; then
+	run check memmap:pages=2m --quick
+	expect "2 MiB pages for all lists, and there are too few" 4 \
+		'pages=2m needs 200 free.*sysctl -w vm.nr_hugepages=200'
+else
+	skip "2 MiB pages for all lists, and there are too few" "there are enough"
+fi
 run check memmap:fault_ahead=64k:alloc_unit=16k:map_unit=32k --quick
 expect "memmap conforms with fault-ahead" 0 'conforms'
 run check memmap:fault_ahead=3k --quick

@@ -17,6 +17,7 @@ program=${FAULTLINE:-./faultline}
 broken=${BROKEN:-build/release/translators/broken}
 good=${GOOD:-biglock delay:op=fault:ns=20:inner=memmap linux memmap null}
 large='linux:pages=thp memmap:pages=thp memmap:pages=2m memmap:pages=2m:as=uffd'
+few_pages=8 # of 2 MiB: enough to begin a list with, and too few to end it
 large_pages=232 # what a check with 2 MiB pages asks for, and two that use some of their own accord
 jobs=${JOBS:-$(nproc)}
 program=$(realpath "$program") && broken=$(realpath "$broken") || exit 1
@@ -97,7 +98,7 @@ once()
 {
 	local all=() n
 
-	huge_pages $large_pages && reserved=$large_pages
+	all=('passes memmap:refs=sharded')
 	for name in $good $large; do
 		all+=("passes $name")
 	done
@@ -105,7 +106,11 @@ once()
 		all+=("fails $name")
 	done
 	echo "1..${#all[@]}"
-	for ((n = 1; n <= ${#all[@]}; n++)); do
+	huge_pages $few_pages && reserved=$few_pages
+	# shellcheck disable=SC2086
+	try 1 ${all[0]}
+	huge_pages $((large_pages - reserved)) && reserved=$large_pages
+	for ((n = 2; n <= ${#all[@]}; n++)); do
 		# shellcheck disable=SC2086
 		try $n ${all[n - 1]} &
 		[ $((n % jobs)) -ne 0 ] || wait
