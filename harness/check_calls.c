@@ -132,10 +132,6 @@ bool check_run_table(struct check_run *run, const void *data)
 			return fail(run, "it claims what needs %s, and has none",
 				    claims[i].function);
 	}
-	if (asked && !check_pages_suffice(asked, true, reason, sizeof(reason))) {
-		run->outcome->refused = -ENODEV;
-		return fail(run, "%s", reason);
-	}
 	for (; run->options && run->options[count - 3].key && count < 39; count++)
 		options[count] = run->options[count - 3];
 	rc = t->open(options, &engine, reason, sizeof(reason));
@@ -144,6 +140,10 @@ bool check_run_table(struct check_run *run, const void *data)
 		return fail(run, "open: %s", reason[0] ? reason : strerror(-rc));
 	}
 	t->close(engine);
+	if (asked && !check_pages_suffice(asked, true, reason, sizeof(reason))) {
+		run->outcome->refused = -ENODEV;
+		return fail(run, "%s", reason);
+	}
 	options[count] = (struct translator_option){ "no-such-option", "1" };
 	reason[0] = '\0';
 	rc = t->open(options, &engine, reason, sizeof(reason));
