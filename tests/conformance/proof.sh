@@ -108,7 +108,7 @@ once()
 	echo "1..${#all[@]}"
 	huge_pages $few_pages && reserved=$few_pages
 	# shellcheck disable=SC2086
-	try 1 ${all[0]}
+	(try 1 ${all[0]})
 	huge_pages $((large_pages - reserved)) && reserved=$large_pages
 	for ((n = 2; n <= ${#all[@]}; n++)); do
 		# shellcheck disable=SC2086
