@@ -2,6 +2,7 @@
 /*
  * floor-uffd-continue - what it takes to show a resident page by userfaultfd: one UFFDIO_CONTINUE
  * in a range that is registered for minor faults. Pages are hidden again between rounds, untimed.
+ * There are as many as in fault-shared and fault-anon, and so as many of their kernel's structures.
  */
 #include "workloads/window_uffd.h"
 
@@ -27,7 +28,7 @@ const struct workload workload_floor_uffd_continue = {
 	.operation = "UFFDIO_CONTINUE of one resident page",
 	.is_floor = true,
 	.lacks = window_uffd_lacks,
-	.params = { { "region", "bytes for each worker", 16 << 20 } },
+	.params = { { "region", "bytes for each worker", 64 << 20 } },
 	.roles = { {
 		.name = "shower",
 		.run = floor_uffd_continue_run,
