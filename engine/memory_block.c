@@ -35,19 +35,37 @@
 #include "engine/percpu.h"
 #include "engine/test_points.h"
 
+/* Threads that clear page after page find the next one in the cache: it comes while the host shows
+ * this one. Who jumps about fetches nothing. A hint: who else clears on this CPU but spoils it. */
+static void fetch_next(struct memory_file *mf, struct memory_pool *pool, uint32_t page)
+{
+	uint32_t last = atomic_load_explicit(&pool->zeroed_last, memory_order_relaxed);
+	uint32_t next = page + 1;
+	const unsigned char *at;
+
+	atomic_store_explicit(&pool->zeroed_last, page, memory_order_relaxed);
+	if (last + 1 != page || next % MM_HUGE_PAGES == 0 ||
+	    atomic_load_explicit(&mf->counts[next], memory_order_relaxed) != MEMORY_PAGE_DIRTY)
+		return;
+	at = memory_file_memory(mf, next);
+	for (unsigned i = 0; i < MM_PAGE_SIZE; i += 64)
+		__builtin_prefetch(at + i, 1);
+}
+
 /*
  * By memset. Beside one UFFDIO_CONTINUE, pages of a cold 64 MiB one after another, to clear and
  * show took 1.15 to 1.4 of showing alone; streaming stores 1.2 to 1.3, rep stos 1.35 to 1.45,
- * ordinary 16-byte stores 1.2 to 1.35; fetching the next page ahead 1.08 to 1.2, but that page is
- * a guess.
+ * ordinary 16-byte stores 1.2 to 1.35; with the next page fetched ahead 1.08 to 1.2. A whole fault
+ * took 1.42 of it, and with that 1.25.
  */
 void memory_block_zero_page(struct memory_file *mf, uint32_t page)
 {
 	struct memory_file_private *p = mf->private;
-	unsigned slot = percpu_id() % p->cpus * (unsigned)p->nodes;
+	struct memory_pool *pool = &p->pools[percpu_id() % p->cpus * (unsigned)p->nodes];
 
 	memset(memory_file_memory(mf, page), 0, MM_PAGE_SIZE);
-	atomic_fetch_add_explicit(&p->pools[slot].zeroed_pages, 1, memory_order_relaxed);
+	fetch_next(mf, pool, page);
+	atomic_fetch_add_explicit(&pool->zeroed_pages, 1, memory_order_relaxed);
 }
 
 void memory_block_reset(struct memory_file *mf, struct memory_block *b)

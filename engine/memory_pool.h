@@ -31,6 +31,7 @@ struct memory_pool {
 	struct memory_block *list; /* blocks with free pages */
 	unsigned hint; /* word of current to look at first */
 	_Atomic uint64_t zeroed_pages; /* by threads of this CPU */
+	_Atomic uint32_t zeroed_last; /* the last of them */
 	struct memory_queue remote[POOL_QUEUES];
 } __attribute__((aligned(64)));
 
