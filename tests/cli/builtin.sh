@@ -27,6 +27,9 @@ free=$(cat $pool/free_hugepages 2>/dev/null)
 if add_gigantic 1 && [ "$(cat $pool/free_hugepages)" -gt "$free" ]; then
 	run check memmap --only page-sizes
 	expect "pages of 1 GiB are" 0 '^pass +page-sizes +[0-9.]+ s( *$|  without pages=2m: )'
+	run check memmap:pages=1g --quick
+	expect "with no list that takes a page for each cell" 0 \
+		'^skip +situations .*lists are not played with pages=1g'
 	add_gigantic -1
 else
 	skip "pages of 1 GiB are" "this machine has none to spare"
