@@ -28,9 +28,10 @@ struct host_space_ops {
 	/* window_bytes: application addresses 0 .. window_bytes are shown. 0 or -errno. */
 	int (*create)(uint64_t window_bytes, struct host_space **out);
 	void (*destroy)(struct host_space *h); /* gives the window back */
-	/* Shows fr of file at ar (same length, inside one aligned 2 MiB) with perms; replaces what
-	 * was there. populate: fill the host's page tables now. 0, -errno (-ENOMEM:
-	 * vm.max_map_count), or a bus error: uffd knows that the page cannot be had. */
+	/* Shows fr of file at ar (same length, inside one aligned 2 MiB, whole pages of a hugetlb
+	 * file) with perms; replaces what was there. populate: fill the host's page tables now.
+	 * 0, -errno (-ENOMEM: vm.max_map_count), or a bus error: uffd knows that the page cannot
+	 * be had. */
 	int (*map)(struct host_space *h, struct addr_range ar, struct file *file,
 		   uint64_t file_offset, mm_access perms, bool populate);
 	void (*unmap)(struct host_space *h, struct addr_range ar);

@@ -89,9 +89,10 @@ MM_MUST_CHECK int mm_mprotect_down(struct mm_space *s, uint64_t address, uint64_
  * -ENOMEM (hole; the rest is dropped). */
 MM_MUST_CHECK int mm_discard(struct mm_space *s, uint64_t address, uint64_t length) MAY_LOCK_ANY;
 /*
- * What a page fault does: -EFAULT (nothing mapped), -EACCES, -ENOMEM, bus error. On success the
- * address is present with the access asked (until it is invalidated). Below a mapping that grows
- * down it is extended first, if it may.
+ * What a page fault does: -EFAULT (nothing mapped), -EACCES, -ENOMEM, bus error; with a host space
+ * -EINVAL (of an object's hugetlb page the space has but a part, or not at such an address: the
+ * host shows it whole), -errno. On success the address is present with the access asked (until it
+ * is invalidated). Below a mapping that grows down it is extended first, if it may.
  */
 MM_MUST_CHECK int mm_fault(struct mm_space *s, uint64_t address, mm_access at) MAY_LOCK_ANY;
 /*

@@ -14,7 +14,7 @@ measure()
 {
 	dir=/results/$1
 	shift
-	run run --duration 20ms "$@" --repeat 1 --progress none --memory-max 512m --out "$dir"
+	run run --duration 60ms "$@" --repeat 1 --progress none --memory-max 512m --out "$dir"
 }
 
 # figures EXPRESSION: true (jq) of each benchmark of the last run that is not a floor.
