@@ -43,6 +43,7 @@ struct check_run {
 	uint64_t deadline_ns; /* when it should have ended */
 	struct check_trace *traces; /* of the script that is played next; NULL: none is held */
 	bool quick;
+	bool without_pool; /* as in the request */
 	struct check_outcome *outcome; /* seen by the parent, whatever becomes of us */
 	volatile uint32_t *where; /* the operation in outcome->script that runs */
 };
@@ -66,6 +67,7 @@ struct check_request {
 	bool quick; /* 5 s and not 60 */
 	uint64_t seed;
 	const char *only; /* one property; NULL: all */
+	bool without_pool; /* lists that ask for 2 MiB pages themselves are passed over */
 };
 
 typedef void check_report(void *context, const struct check_property *property,
@@ -74,7 +76,8 @@ typedef void check_report(void *context, const struct check_property *property,
 /*
  * Tries the properties, and reports each as it is done. 0: all that were tried hold. 1: some do
  * not. -EINVAL, -ENODEV with a sentence: nothing was tried, since the translator, the property, or
- * an option is not known, or this machine lacks what is asked for. -EFAULT with a sentence: the
+ * an option is not known, or this machine lacks what is asked for; -ENODEV also if others took the
+ * huge pages meanwhile that a property needs, so that it is not known. -EFAULT with a sentence: the
  * translator could not even be opened.
  */
 int check_run(const struct check_request *request, check_report *report, void *context, char *error,

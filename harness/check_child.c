@@ -42,7 +42,9 @@ bool check_run_pages(struct check_run *run, struct check_geometry *geometry)
 	o->pool = !check_pages_pooled(geometry->pages) ? CHECK_NO_POOL
 		  : asked			       ? CHECK_POOL_BY_USER
 						       : CHECK_POOL_BY_LIST;
-	if (check_pages_suffice(geometry->pages, asked, o->message, sizeof(o->message)))
+	if (run->without_pool && o->pool == CHECK_POOL_BY_LIST)
+		snprintf(o->message, sizeof(o->message), "others take the 2 MiB pages");
+	else if (check_pages_suffice(geometry->pages, asked, o->message, sizeof(o->message)))
 		return true;
 	o->status = CHECK_SKIPPED;
 	return false;
@@ -94,6 +96,7 @@ static void in_child(const struct check_request *request, const struct check_pro
 		.random = o->seed,
 		.deadline_ns = check_now_ns() + budget_ns,
 		.quick = request->quick,
+		.without_pool = request->without_pool,
 		.outcome = o,
 		.where = &board->where,
 	};
@@ -146,7 +149,8 @@ static void judge(struct check_board *board, int status, bool killed)
 			 WEXITSTATUS(status), *op ? " in " : "", op);
 }
 
-/* Others took pages of the pool while the child ran: all that it had are back by now. */
+/* Others took pages of the pool while the child ran: all that it had are back by now. What went
+ * wrong is then no answer; who called tries again. */
 static void excuse(struct check_outcome *o)
 {
 	if (o->status >= CHECK_FAILED && o->pool != CHECK_NO_POOL &&

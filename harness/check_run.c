@@ -96,7 +96,13 @@ struct times {
 	uint64_t capabilities;
 	unsigned hangs;
 	bool failed;
+	char lack[CHECK_MESSAGE]; /* what a property could not be tried for, or "" */
 };
+
+static bool lacks_pages(const struct check_outcome *outcome)
+{
+	return outcome->status == CHECK_SKIPPED && outcome->pool != CHECK_NO_POOL;
+}
 
 /* One property, and what is left of its list if it does not hold. */
 static void try_one(const struct check_request *request, const struct check_property *property,
@@ -111,6 +117,14 @@ static void try_one(const struct check_request *request, const struct check_prop
 	else
 		budget = budget * property->share / shares_from(property, t->capabilities);
 	check_child(request, property, NULL, seed_of(request, property), budget, outcome);
+	if (lacks_pages(outcome)) {
+		struct check_request without = *request;
+
+		without.without_pool = true;
+		check_child(&without, property, NULL, seed_of(request, property), budget, outcome);
+	}
+	if (lacks_pages(outcome))
+		snprintf(t->lack, sizeof(t->lack), "%s", outcome->message);
 	if (outcome->status < CHECK_FAILED)
 		return;
 	t->hangs += outcome->status == CHECK_HUNG;
@@ -167,7 +181,10 @@ int check_run(const struct check_request *request, check_report *report, void *c
 			try_one(request, p, &t, only != NULL, &outcome);
 		report(context, p, &outcome);
 	}
-	return failed || t.failed;
+	if (failed || t.failed || !*t.lack)
+		return failed || t.failed;
+	snprintf(error, size, "%s", t.lack);
+	return -ENODEV;
 }
 
 int check_replay(const struct check_request *request, const struct check_script *script,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * refcount.c - the common part of refcount-own, refcount-shared and refcount-range.
+ * refcount.c - the common part of refcount-own and refcount-shared.
  *
  * The pages are an object's: those that many spaces, and devices, count on. The object holds one
  * reference to each page throughout, so a count never reaches zero while workers run. If they lost
@@ -87,25 +87,6 @@ uint64_t refcount_run(struct worker *w, uint64_t count)
 		decref(engine, file, offset, page);
 	}
 	return count;
-}
-
-int refcount_gather(struct worker *w, uint64_t start, uint64_t most, struct refcount_range *r)
-{
-	int rc = 0;
-
-	r->count = 0;
-	for (uint64_t at = start; at < start + REFCOUNT_RANGE && !rc; at += 4096) {
-		struct translator_translation t, *last = r->count ? &r->piece[r->count - 1] : NULL;
-
-		rc = w->t->lookup(w->run->space, at, TRANSLATOR_READ, &t);
-		t.source = (struct translator_range){ at, at + 4096 };
-		if (last && last->file == t.file && at - last->source.start < most &&
-		    last->offset + (at - last->source.start) == t.offset)
-			last->source.end = at + 4096;
-		else
-			r->piece[r->count++] = t;
-	}
-	return rc;
 }
 
 int refcount_verify(struct workload_run *run)

@@ -16,15 +16,5 @@ int refcount_pin(struct worker *w, unsigned index);
 uint64_t refcount_run(struct worker *w, uint64_t count);
 /* -EIO: the pages are not what they were, or a reference was lost or left over. */
 int refcount_verify(struct workload_run *run);
+/* Destroys what there is; run->data may be another array. Fits workload.teardown. */
 void refcount_teardown(struct workload_run *run);
-
-#define REFCOUNT_RANGE (UINT64_C(2) << 20)
-
-/* Pieces of a file that show 2 MiB of the space, in order. */
-struct refcount_range {
-	unsigned count;
-	struct translator_translation piece[REFCOUNT_RANGE / 4096];
-} __attribute__((aligned(128)));
-
-/* Looks up what is present at start; pieces of up to `most` bytes (at least a page each). */
-int refcount_gather(struct worker *w, uint64_t start, uint64_t most, struct refcount_range *r);

@@ -3,11 +3,11 @@
  * refcount-range - each worker takes and drops references to 2 MiB of an object in as few calls as
  * its pages allow or, with piece=4k, page by page: what is spared by who counts 2 MiB as one.
  */
-#include "workloads/refcount.h"
-
 #include <errno.h>
 #include <stdlib.h>
 
+#include "workloads/refcount.h"
+#include "workloads/refcount_pieces.h"
 #include "workloads/region.h"
 
 #define RANGE REFCOUNT_RANGE

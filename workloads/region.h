@@ -24,14 +24,14 @@ int region_fit_batch(struct workload_run *run, uint64_t most);
 int region_space_create(struct workload_run *run, uint64_t regions);
 /* workload.setup: both, with a region for each worker, which alone faults pages of it. */
 int region_setup_each(struct workload_run *run);
-/* Makes run->object, bytes of shared memory. */
-int region_object_create(struct workload_run *run, uint64_t bytes);
 /* workload.setup: the same for operations on params[1] bytes at the start of a region. -EINVAL:
  * that is 0, not whole pages, or more than half a region. */
 int region_setup_parts(struct workload_run *run);
 /* workload.enter for both: maps the worker's region, or its part, and faults it. */
 int region_enter(struct worker *w);
 int region_enter_part(struct worker *w);
+/* Makes run->object, bytes of shared memory. */
+int region_object_create(struct workload_run *run, uint64_t bytes);
 /* role.reset where all regions show run->object, one after another: forgets the translations of
  * the worker's, which keeps its pages, and starts at its first page again. */
 void region_forget(struct worker *w);

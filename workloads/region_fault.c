@@ -5,6 +5,20 @@
  */
 #include "workloads/region.h"
 
+/* below: as of workload_batch. */
+static uint64_t fault_batch(struct worker *w, uint64_t address, uint64_t count, uint32_t access,
+			    uint64_t below)
+{
+	const struct translator_batch batch = { .op = TRANSLATOR_BATCH_FAULT,
+						.access = access,
+						.space = w->run->space,
+						.address = address,
+						.stride = workload_page_size(w->run),
+						.count = count };
+
+	return workload_batch(w, &batch, below);
+}
+
 static inline uint64_t fault_next(struct worker *w, uint64_t count, uint32_t access)
 {
 	int (*fault)(struct translator_space *, uint64_t, uint32_t) = w->t->fault;
@@ -13,14 +27,7 @@ static inline uint64_t fault_next(struct worker *w, uint64_t count, uint32_t acc
 	uint64_t address = region_start(w->run, w->index) + w->cursor, i;
 
 	if (w->run->batch) {
-		const struct translator_batch batch = { .op = TRANSLATOR_BATCH_FAULT,
-							.access = access,
-							.space = space,
-							.address = address,
-							.stride = page,
-							.count = count };
-
-		i = workload_batch(w, &batch, 0);
+		i = fault_batch(w, address, count, access, 0);
 		w->cursor += i * page;
 		return i;
 	}
@@ -53,16 +60,8 @@ static inline uint64_t fault_random(struct worker *w, uint64_t count, bool bus_e
 	uint64_t start = region_start(w->run, 0);
 	uint64_t page = workload_page_size(w->run), pages = w->run->params[0] / page;
 
-	if (w->run->batch) {
-		const struct translator_batch batch = { .op = TRANSLATOR_BATCH_FAULT,
-							.access = TRANSLATOR_WRITE,
-							.space = space,
-							.address = start,
-							.stride = page,
-							.count = count };
-
-		return workload_batch(w, &batch, pages);
-	}
+	if (w->run->batch)
+		return fault_batch(w, start, count, TRANSLATOR_WRITE, pages);
 	for (uint64_t i = 0; i < count; i++) {
 		int rc = fault(space, start + region_random(w, pages) * page, TRANSLATOR_WRITE);
 

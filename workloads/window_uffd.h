@@ -9,7 +9,7 @@
 
 /* workload.lacks: why there is no userfaultfd here, or NULL. */
 const char *window_uffd_lacks(void);
-/* workload.setup: window_setup, and makes run->data a window_uffd. */
+/* workload.setup: window_setup, and opens a descriptor. */
 int window_uffd_setup(struct workload_run *run);
 void window_uffd_teardown(struct workload_run *run);
 /* workload.enter: makes the worker's part resident, and attaches it; nothing of it is shown. */
