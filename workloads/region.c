@@ -2,8 +2,8 @@
 /*
  * region.c - the space, and the regions in it, that several workloads start from.
  *
- * Nothing here is timed: see region_fault.c; what it comes to is looked at in region_verify.c. Takes
- * no lock.
+ * Nothing here is timed: see region_fault.c; what it comes to is looked at in region_verify.c.
+ * Takes no lock.
  */
 #include "workloads/region.h"
 
