@@ -45,7 +45,7 @@ struct check_run {
 	bool quick;
 	bool without_pool; /* as in the request */
 	struct check_outcome *outcome; /* seen by the parent, whatever becomes of us */
-	volatile uint32_t *where; /* the operation in outcome->script that runs */
+	struct check_progress *progress; /* in outcome->script; seen by the parent as well */
 };
 
 struct check_property {

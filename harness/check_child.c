@@ -3,8 +3,8 @@
  * check_child.c - one property, or one script, in a process of its own.
  *
  * What the child finds stands in memory that both see, so that it is there even if the child dies
- * in the middle. The parent waits for the end of a pipe that only the child holds, with a time
- * box, and then kills the child's whole process group.
+ * in the middle. The parent waits for the end of a pipe that only the child holds, as long as the
+ * child makes steps and no longer than a time box, and then kills the child's whole process group.
  */
 #include <errno.h>
 #include <poll.h>
@@ -24,11 +24,12 @@
 #include "harness/check_stop.h"
 #include "harness/check_wait.h"
 
-#define HANG_NS UINT64_C(4000000000) /* beyond the budget */
+#define HANG_NS UINT64_C(4000000000) /* beyond the budget, without a step */
+#define HANGS_MAX 15 /* so many in a row are the end, whatever it does */
 
 struct check_board {
 	struct check_outcome outcome;
-	volatile uint32_t where;
+	struct check_progress progress;
 	volatile bool ended;
 };
 
@@ -59,13 +60,13 @@ bool check_run_script(struct check_run *run, const struct check_script *script)
 		.seed = run->random,
 		.deadline_ns = run->deadline_ns,
 		.traces = run->traces,
-		.where = run->where,
+		.progress = run->progress,
 	};
 	enum check_played played;
 
 	o->script = *script;
 	o->has_script = true;
-	*run->where = 0;
+	run->progress->where = 0;
 	if (!check_run_pages(run, &o->script.geometry))
 		return true;
 	if (!check_script_pages(o->script.geometry.pages)) {
@@ -98,7 +99,7 @@ static void in_child(const struct check_request *request, const struct check_pro
 		.quick = request->quick,
 		.without_pool = request->without_pool,
 		.outcome = o,
-		.where = &board->where,
+		.progress = &board->progress,
 	};
 
 	o->refused = check_load(&loaded, request->translator, o->message, sizeof(o->message));
@@ -127,10 +128,10 @@ static void judge(struct check_board *board, int status, bool killed)
 
 	if (board->ended && !killed)
 		return;
-	if (o->has_script && board->where < o->script.count) {
+	if (o->has_script && board->progress.where < o->script.count) {
 		out = fmemopen(op, sizeof(op) - 1, "w");
 		if (out) {
-			check_op_print(&o->script.ops[board->where], out);
+			check_op_print(&o->script.ops[board->progress.where], out);
 			fclose(out);
 		}
 		op[strcspn(op, "\n")] = '\0';
@@ -159,8 +160,8 @@ static void excuse(struct check_outcome *o)
 		o->status = CHECK_SKIPPED;
 }
 
-/* Waits for the end of the pipe; true: had to kill. */
-static bool wait_for_end(int fd, uint64_t until_ns)
+/* Whether the child closed its pipe by then. */
+static bool ends_by(int fd, uint64_t until_ns)
 {
 	struct pollfd end = { .fd = fd, .events = POLLIN };
 
@@ -169,13 +170,37 @@ static bool wait_for_end(int fd, uint64_t until_ns)
 		int rc;
 
 		if (now >= until_ns)
-			return true;
+			return false;
 		rc = poll(&end, 1, (int)((until_ns - now) / 1000000 + 1));
 		if (rc > 0)
-			return false;
+			return true;
 		if (rc < 0 && errno != EINTR)
 			abort();
 	}
+}
+
+/* What changes while a child goes on. */
+static uint64_t steps_of(const struct check_board *board)
+{
+	return board->progress.steps + board->outcome.tried;
+}
+
+/* A child that is slow, or on a busy machine, goes on beyond its budget: only one that makes no
+ * step hangs. */
+static bool comes_to_its_end(int fd, const struct check_board *board, uint64_t budget_end_ns)
+{
+	uint64_t steps;
+
+	if (ends_by(fd, budget_end_ns))
+		return true;
+	for (unsigned i = 1; i <= HANGS_MAX; i++) {
+		steps = steps_of(board);
+		if (ends_by(fd, budget_end_ns + i * HANG_NS))
+			return true;
+		if (steps_of(board) == steps)
+			return false;
+	}
+	return false;
 }
 
 void check_child(const struct check_request *request, const struct check_property *property,
@@ -209,7 +234,7 @@ void check_child(const struct check_request *request, const struct check_propert
 	}
 	setpgid(child, child);
 	close(ends[1]);
-	killed = wait_for_end(ends[0], begin + budget_ns + HANG_NS);
+	killed = !comes_to_its_end(ends[0], board, begin + budget_ns);
 	close(ends[0]);
 	kill(-child, SIGKILL);
 	while (waitpid(child, &status, 0) < 0)

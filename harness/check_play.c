@@ -112,6 +112,16 @@ static bool agrees(const struct check_op *op, const struct check_expected *e,
 	return false;
 }
 
+static void begin_step(struct player *p, unsigned index)
+{
+	struct check_progress *progress = p->play->progress;
+
+	if (!progress)
+		return;
+	progress->where = index;
+	progress->steps++;
+}
+
 /* One operation alone. */
 static bool step(struct player *p, struct check_model *model, unsigned index, bool look)
 {
@@ -123,8 +133,7 @@ static bool step(struct player *p, struct check_model *model, unsigned index, bo
 
 	if (e.rc == CHECK_PASSED_OVER)
 		return true;
-	if (p->play->where)
-		*p->play->where = index;
+	begin_step(p, index);
 	check_subject_call(&p->subject, op, &before, &answer);
 	if (!agrees(op, &e, &answer, what, sizeof(what)))
 		return parted(p, op, what);
@@ -298,8 +307,7 @@ static bool run_block(struct player *p, struct block *b, struct check_model *mod
 {
 	struct check_model after;
 
-	if (p->play->where)
-		*p->play->where = b->first;
+	begin_step(p, b->first);
 	check_lanes_run(p->lanes, b->lanes, random);
 	for (unsigned i = 0; i < b->count; i++)
 		if (came_out(p, b, model, &b->orders[i], &after)) {

@@ -10,6 +10,12 @@
 
 #include "harness/check_lanes.h"
 
+/* How far a play has come, for another process that looks at any time. */
+struct check_progress {
+	volatile uint32_t where; /* the operation that runs */
+	volatile uint64_t steps; /* changes: it goes on */
+};
+
 struct check_play {
 	const struct translator *t;
 	const struct translator_option *options; /* of the user; NULL: none */
@@ -17,7 +23,7 @@ struct check_play {
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC: no round begins after it */
 	/* Of its lanes, kept for the next play, zero at first; NULL: no lane is held. */
 	struct check_trace *traces;
-	volatile uint32_t *where; /* the operation that runs, for who finds us dead; may be NULL */
+	struct check_progress *progress; /* may be NULL */
 	uint32_t rounds; /* out: that were played */
 	char message[CHECK_MESSAGE]; /* out: what went wrong */
 };
