@@ -11,6 +11,11 @@
 # the kernel has their driver built in, whereas disks, 9p and virtio are modules, and text comes out
 # in order up to the moment of a crash.
 #
+# One thread emulates all eight processors in turn. With a thread for each, QEMU 7.2 loses an
+# interrupt from one to another now and then: 1 boot of 15 never ended, nor did some whole runs, the
+# kernel reporting "soft lockup". In turn they are no slower on two CPUs, since one that spins (pause)
+# or halts hands over at once.
+#
 #   ci/numa.sh [UNIT_TEST...]   which unit tests it runs, instead of those that want two nodes
 #
 # Environment: NUMA_KERNEL the kernel's image, NUMA_LIMIT seconds for the guest, DEPS, MAKE, JOBS.
@@ -20,8 +25,7 @@ set -u
 
 cd "$(dirname "$0")/.." || exit 1
 make=${MAKE:-make}
-limit=${NUMA_LIMIT:-240}
-boot_limit=30
+limit=${NUMA_LIMIT:-320}
 dir=build/numa
 root=$dir/root
 plugins=build/release/tests/plugins
@@ -91,10 +95,10 @@ make_initramfs()
 	(cd $root && find . | busybox cpio -o -H newc 2>/dev/null | gzip -1) >$dir/initramfs
 }
 
-# Starts the guest as a child: it ends by itself when it turns off, else timeout(1) ends it.
-start_guest()
+# Starts the guest, and prints what it says, to its end: it turns itself off, or timeout(1) ends it.
+run_guest()
 {
-	local port ports=()
+	local port ports=() guest
 
 	for port in console.log tap.log results.tgz; do
 		: >"$dir/$port"
@@ -102,34 +106,15 @@ start_guest()
 	done
 	# Intel's way to tell topology is the one that carries threads of a core here. Five-level
 	# page tables would give addresses that most machines do not have.
-	timeout -k 5 "$limit" qemu-system-x86_64 -accel tcg,thread=multi \
+	timeout -k 5 "$limit" qemu-system-x86_64 -accel tcg,thread=single \
 		-cpu max,vendor=GenuineIntel,la57=off -nodefaults -no-user-config -display none \
 		-no-reboot -m 2048 -smp 8,sockets=2,cores=2,threads=2 \
 		-object memory-backend-ram,id=m0,size=1024M \
 		-object memory-backend-ram,id=m1,size=1024M \
 		-numa node,nodeid=0,cpus=0-3,memdev=m0 -numa node,nodeid=1,cpus=4-7,memdev=m1 \
 		-numa dist,src=0,dst=1,val=21 -kernel "$kernel" -initrd $dir/initramfs \
-		-append "console=ttyS0 quiet panic=-1" "${ports[@]}" </dev/null &
+		-append "console=ttyS0 panic=-1" "${ports[@]}" </dev/null &
 	guest=$!
-}
-
-# Boots, again if need be: on a busy machine the emulated processors may miss each other while the
-# kernel wakes them, and it then waits for ever. Prints what the guest says, to its end.
-run_guest()
-{
-	local try tenths
-
-	for try in 1 2 3; do
-		start_guest
-		for ((tenths = 0; tenths < boot_limit * 10; tenths++)); do
-			[ ! -s $dir/tap.log ] || break 2
-			kill -0 "$guest" 2>/dev/null || break
-			sleep 0.1
-		done
-		echo "# boot $try: nothing within $((tenths / 10)) s"
-		kill "$guest" 2>/dev/null
-		wait "$guest"
-	done
 	tail -n +1 -s 0.2 -f --pid="$guest" $dir/tap.log
 	wait "$guest"
 }
@@ -146,7 +131,7 @@ if ! grep -q '^# the guest ended' $dir/tap.log; then
 	tail -n 20 $dir/console.log
 fi | tee -a $dir/tap.log
 mkdir -p $dir/results
-tar -C $dir/results -xzf $dir/results.tgz
+[ ! -s $dir/results.tgz ] || tar -C $dir/results -xzf $dir/results.tgz
 passed=$(grep -c '^ok [0-9]* -' $dir/tap.log)
 failed=$(grep -c '^not ok [0-9]* -' $dir/tap.log)
 echo "numa: ran, $passed passed, $failed failed"

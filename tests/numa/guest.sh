@@ -6,19 +6,20 @@
 # failed.
 set -u
 
-limit=150 failed=0
+limit=280 failed=0
 export CMOCKA_MESSAGE_OUTPUT=TAP
 
-# program NAME COMMAND...: within the limit. An end that no line of it accounts for is one more.
+# program NAME COMMAND...: within the limit, heard as it goes, so that a guest that stops shows where.
+# An end that no line of it accounts for is one more.
 program()
 {
 	local name=$1 rc
 
 	shift
-	timeout "$limit" "$@" </dev/null >/tmp/said 2>&1
-	rc=$?
-	sed "s/^\(not ok\|ok\) \([0-9]*\) - /\1 \2 - $name: /" /tmp/said
-	[ $rc -eq 0 ] && return
+	timeout "$limit" "$@" </dev/null 2>&1 | tee /tmp/said |
+		sed "s/^\(not ok\|ok\) \([0-9]*\) - /\1 \2 - $name: /"
+	rc=${PIPESTATUS[0]}
+	[ "$rc" -eq 0 ] && return
 	failed=1
 	grep -q '^not ok [0-9]* -' /tmp/said || echo "not ok 0 - $name: ended with $rc"
 }
