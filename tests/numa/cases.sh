@@ -185,11 +185,11 @@ case_exhaustion()
 # CPUs against nodes, and CPUs against each other: the reports have pictures of them.
 case_matrix()
 {
-	measure nodes touch-anon --threads 4 --place scatter --param region=2m --duration 400ms
+	measure nodes touch-anon --threads 2 --place cpus:0,4 --param region=2m --duration 800ms
 	expect "first touches from each CPU on each node" 0
-	check "four CPUs, two nodes" figures \
+	check "a CPU of each node, and both nodes" figures \
 		'[.per_node[] | select(.n > 0) | "\(.cpu)-\(.node)"] | sort ==
-		 ["0-0", "0-1", "2-0", "2-1", "4-0", "4-1", "6-0", "6-1"]'
+		 ["0-0", "0-1", "4-0", "4-1"]'
 	check "each first touch was on the node that it is counted for" unflagged node_mismatch
 	# 50 ms for each pair: of the 8 CPUs two run at a time.
 	measure pairs floor-pingpong --threads 2 --place scatter --duration 1400ms
