@@ -3,8 +3,8 @@
  * refcount.c - the common part of refcount-own and refcount-shared.
  *
  * The pages are an object's: those that many spaces, and devices, count on. The object holds one
- * reference to each page throughout, so a count never reaches zero while workers run. If they lost
- * or left one, punching the object frees too few or too many pages: verify looks.
+ * reference to each page throughout, so a count never reaches zero while workers run. Whether they
+ * lost or left one is looked at in refcount_verify.c.
  */
 #include "workloads/refcount.h"
 
@@ -18,15 +18,6 @@ struct refcount_page {
 	uint64_t file;
 	uint64_t offset;
 } __attribute__((aligned(128)));
-
-static int live_pages(struct workload_run *run, uint64_t *pages)
-{
-	struct translator_stat stat;
-	int rc = run->t->stat(run->engine, &stat);
-
-	*pages = rc ? 0 : stat.live_pages;
-	return rc;
-}
 
 int refcount_setup(struct workload_run *run)
 {
@@ -87,26 +78,6 @@ uint64_t refcount_run(struct worker *w, uint64_t count)
 		decref(engine, file, offset, page);
 	}
 	return count;
-}
-
-int refcount_verify(struct workload_run *run)
-{
-	uint64_t page = workload_page_size(run), before, after;
-	int rc = 0;
-
-	if (run->t->capabilities & TRANSLATOR_COMPUTES_NOTHING)
-		return 0;
-	rc = live_pages(run, &before);
-	for (unsigned i = 0; i < run->worker_count && !rc; i++) {
-		rc = region_verify(run, region_start(run, i), page);
-		if (!rc)
-			rc = run->t->object_punch(run->object, region_start(run, i), page);
-	}
-	if (!rc)
-		rc = live_pages(run, &after);
-	if (!rc && before - after != run->worker_count * (page / 4096))
-		rc = -EIO;
-	return rc;
 }
 
 void refcount_teardown(struct workload_run *run)

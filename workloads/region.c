@@ -2,8 +2,8 @@
 /*
  * region.c - the space, and the regions in it, that several workloads start from.
  *
- * Nothing here is timed: see region_fault.c; what it comes to is looked at in region_verify.c.
- * Takes no lock.
+ * Nothing here is timed: see region_fault.c. Where all regions show one object: region_object.c.
+ * What it comes to is looked at in region_verify.c. Takes no lock.
  */
 #include "workloads/region.h"
 
@@ -73,45 +73,6 @@ int region_enter(struct worker *w)
 int region_enter_part(struct worker *w)
 {
 	return enter(w, w->run->params[1]);
-}
-
-void region_forget(struct worker *w)
-{
-	uint64_t bytes = w->run->params[0];
-	int rc = w->t->object_invalidate(w->run->object, w->index * bytes, bytes);
-
-	if (rc)
-		workload_fail(w, rc);
-	w->cursor = 0;
-}
-
-int region_enter_object(struct worker *w)
-{
-	int rc = region_fault(w->run, region_start(w->run, w->index), w->run->params[0]);
-
-	if (!rc)
-		region_forget(w);
-	return rc ? rc : w->error;
-}
-
-int region_object_create(struct workload_run *run, uint64_t bytes)
-{
-	struct translator_object_options options = { .size = bytes };
-
-	return run->t->object_create(run->engine, &options, &run->object);
-}
-
-int region_setup_object(struct workload_run *run)
-{
-	int rc = region_fit(run, 1);
-
-	if (!rc)
-		rc = region_space_create(run, 1);
-	if (!rc)
-		rc = region_object_create(run, run->params[0]);
-	if (!rc)
-		rc = region_map(run, region_start(run, 0), run->params[0], run->object, 0);
-	return rc ? rc : region_fault(run, region_start(run, 0), run->params[0]);
 }
 
 static int map(const struct workload_run *run, uint64_t address, uint64_t bytes,
