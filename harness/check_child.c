@@ -25,7 +25,7 @@
 #include "harness/check_wait.h"
 
 #define HANG_NS UINT64_C(4000000000) /* beyond the budget, without a step */
-#define HANGS_MAX 15 /* so many in a row are the end, whatever it does */
+#define PERIODS_MAX 15 /* of HANG_NS: then it is the end, whatever steps it makes */
 
 struct check_board {
 	struct check_outcome outcome;
@@ -193,7 +193,7 @@ static bool comes_to_its_end(int fd, const struct check_board *board, uint64_t b
 
 	if (ends_by(fd, budget_end_ns))
 		return true;
-	for (unsigned i = 1; i <= HANGS_MAX; i++) {
+	for (unsigned i = 1; i <= PERIODS_MAX; i++) {
 		steps = steps_of(board);
 		if (ends_by(fd, budget_end_ns + i * HANG_NS))
 			return true;
